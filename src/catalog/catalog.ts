@@ -1,0 +1,285 @@
+import { TypedEventEmitter } from 'main-event'
+import { CustomProgressEvent } from 'progress-events'
+import { InvalidParametersError, NotStartedError } from '../errors.ts'
+import { Entries } from './entries.ts'
+import { Freshness } from './freshness.ts'
+import { Hasher } from './hasher.ts'
+import { mediaTypeOf } from './media-type.ts'
+import { Records } from './records.ts'
+import { assertName, SharedBytes } from './shared-bytes.ts'
+import { SharedFiles } from './shared-files.ts'
+import { Locks } from './slots.ts'
+import { Tasks } from './tasks.ts'
+import { WatchedRoots } from './watched-roots.ts'
+import type { FileSystem, Skipped } from './files.ts'
+import type { CatalogComponents, CatalogEvents, CatalogInit, Catalog as CatalogInterface, Entry, NewEntry, OpenContent, Shareable, ShareOptions } from './index.ts'
+import type { CatalogParts } from './parts.ts'
+import type { Item } from './records.ts'
+import type { AbortOptions, Startable } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+
+/** Pieces hashed at once. Node's pool has four threads; one is left to others. */
+const HASH_CONCURRENCY = 3
+
+/** What can be done with paths, where there are some. */
+interface FileParts {
+  files: FileSystem
+  shared: SharedFiles
+  roots: WatchedRoots
+}
+
+/** What there is between `start()` and `stop()`. */
+interface Running extends CatalogParts {
+  freshness: Freshness
+  bytes: SharedBytes
+  paths?: FileParts
+}
+
+export class Catalog extends TypedEventEmitter<CatalogEvents> implements CatalogInterface, Startable {
+  readonly [Symbol.toStringTag] = '@formicary/catalog'
+
+  readonly #components: CatalogComponents
+  readonly #init: CatalogInit
+  readonly #hasher: Hasher
+  #running?: Promise<Running>
+
+  /** The same, once records are loaded. */
+  #loaded?: Running
+
+  constructor (components: CatalogComponents, init: CatalogInit) {
+    super()
+    const concurrency = init.hashConcurrency ?? HASH_CONCURRENCY
+
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new InvalidParametersError('hashConcurrency should be a whole number from 1')
+    }
+
+    this.#components = components
+    this.#init = init
+    this.#hasher = new Hasher(concurrency)
+  }
+
+  /** Entries are there when other services start. */
+  async beforeStart (): Promise<void> {
+    this.#running ??= this.#load().catch((err: Error) => {
+      this.#running = undefined
+      throw err
+    })
+    await this.#running
+  }
+
+  /** Uses the entries as they were, and looks in the background at what became of them. */
+  async start (): Promise<void> {
+    await this.beforeStart()
+    const { tasks, freshness, paths } = this.#assertRunning()
+    await paths?.roots.load({ signal: tasks.signal })
+
+    tasks.background('looking for changes', async signal => {
+      await freshness.checkAll(item => item.where === 'file' && paths?.roots.covers(item.location) === true, { signal })
+    })
+  }
+
+  async stop (): Promise<void> {
+    const running = await this.#running?.catch(() => {})
+    this.#running = undefined
+    this.#loaded = undefined
+    await running?.tasks.end()
+    await running?.freshness.close()
+  }
+
+  get size (): number {
+    return this.#loaded?.entries.size ?? 0
+  }
+
+  * entries (): Generator<Entry> {
+    for (const item of this.#loaded?.entries.all() ?? []) {
+      yield item.entry
+    }
+  }
+
+  get (cid: CID): Entry[] {
+    return this.#loaded?.entries.of(cid).map(item => item.entry) ?? []
+  }
+
+  has (cid: CID): boolean {
+    return this.#loaded?.entries.has(cid) === true
+  }
+
+  async * share (what: Shareable, options: ShareOptions = {}): AsyncGenerator<Entry> {
+    const running = this.#assertRunning()
+    const joined = { ...options, signal: untilEnd(running, options) }
+    joined.signal.throwIfAborted()
+
+    if (typeof what === 'string') {
+      yield * this.#sharePath(what, joined)
+    } else {
+      yield await running.tasks.run(async () => running.bytes.share(what, { ...joined, ...reporters(options) }))
+    }
+  }
+
+  async unshare (what: CID | string, options: AbortOptions = {}): Promise<number> {
+    const running = this.#assertRunning()
+    const signal = untilEnd(running, options)
+
+    return running.tasks.run(async () => {
+      const items = typeof what === 'string' ? await this.#unwatch(what) : running.entries.of(what, { hidden: true })
+      let removed = 0
+
+      for (const item of items) {
+        signal.throwIfAborted()
+        removed += await this.#remove(item, typeof what === 'string') ? 1 : 0
+      }
+
+      return removed
+    })
+  }
+
+  async add ({ manifest, name, path = '', location, version }: NewEntry, options: AbortOptions = {}): Promise<Entry> {
+    const running = this.#assertRunning()
+    assertName(name)
+    const entry = { cid: manifest.root, name, path, size: manifest.size, mediaType: mediaTypeOf(name) }
+
+    await running.tasks.run(async () => {
+      await running.entries.add({ entry, where: 'store', location, version }, { signal: untilEnd(running, options), manifest })
+    })
+
+    return entry
+  }
+
+  async open (cid: CID, options: AbortOptions = {}): Promise<OpenContent | undefined> {
+    const running = this.#assertRunning()
+    const signal = untilEnd(running, options)
+
+    return running.tasks.run(async () => {
+      let error: unknown
+
+      for (const item of running.entries.of(cid)) {
+        signal.throwIfAborted()
+
+        try {
+          const opened = await running.freshness.open(item, { signal })
+
+          if (opened != null) {
+            return opened
+          }
+        } catch (err) {
+          error = err
+        }
+      }
+
+      if (error != null) {
+        throw error
+      }
+    })
+  }
+
+  async * #sharePath (path: string, options: ShareOptions & { signal: AbortSignal }): AsyncGenerator<Entry> {
+    const { files, shared, roots } = this.#assertPaths()
+    const resolved = await files.resolve(path)
+    const isNew = options.watch === true && await roots.add(resolved, options.hidden === true)
+    let complete = false
+
+    try {
+      await roots.include(resolved, options)
+      yield * shared.share(resolved, { ...options, ...reporters(options) })
+      await roots.keep(resolved, options)
+      complete = true
+    } finally {
+      if (isNew && !complete) {
+        await roots.remove(resolved)
+      }
+    }
+  }
+
+  /** Ends the watch of a path, and gives the items at and below it. */
+  async #unwatch (path: string): Promise<Item[]> {
+    const { files, roots, shared } = this.#assertPaths()
+    const resolved = await files.resolve(path)
+    await roots.exclude(resolved)
+
+    return shared.below(resolved, { hidden: true })
+  }
+
+  async #remove (item: Item, unwatched: boolean): Promise<boolean> {
+    const { bytes, entries, paths } = this.#assertRunning()
+
+    if (item.where === 'store') {
+      return bytes.remove(item)
+    }
+
+    if (!unwatched) {
+      await paths?.roots.exclude(item.location)
+    }
+
+    return entries.remove(item)
+  }
+
+  async #load (): Promise<Running> {
+    const log = this.#components.logger.forComponent('formicary:catalog')
+    const records = new Records(this.#components.datastore, log)
+    const parts = {
+      ...this.#init,
+      records,
+      entries: new Entries(records, {
+        added: entry => { this.safeDispatchEvent('entry:added', { detail: entry }) },
+        removed: entry => { this.safeDispatchEvent('entry:removed', { detail: entry }) }
+      }),
+      hasher: this.#hasher,
+      tasks: new Tasks(log),
+      log,
+      locks: new Locks(),
+      skipped: (detail: Skipped) => { this.safeDispatchEvent('entry:skipped', { detail }) }
+    }
+    await parts.entries.load()
+    const freshness = new Freshness(parts)
+    const paths = parts.files == null ? undefined : pathParts(parts, parts.files, freshness)
+    this.#loaded = { ...parts, freshness, bytes: new SharedBytes(parts), paths }
+
+    return this.#loaded
+  }
+
+  #assertRunning (): Running {
+    if (this.#loaded == null) {
+      throw new NotStartedError('The catalog is not running')
+    }
+
+    return this.#loaded
+  }
+
+  #assertPaths (): FileParts {
+    const { paths } = this.#assertRunning()
+
+    if (paths == null) {
+      throw new InvalidParametersError('Paths are not available here: share bytes instead')
+    }
+
+    return paths
+  }
+}
+
+function pathParts (parts: CatalogParts, files: FileSystem, freshness: Freshness): FileParts {
+  const shared = new SharedFiles(parts, files, freshness)
+  const roots = new WatchedRoots({
+    ...parts,
+    files,
+    async sync (root, within, options) {
+      const except = (path: string): boolean => root.except.some(other => files.covers(other, path))
+      await shared.sync(root.path, { ...options, hidden: root.hidden, within, except })
+    }
+  })
+
+  return { files, shared, roots }
+}
+
+function untilEnd ({ tasks }: Running, { signal }: AbortOptions): AbortSignal {
+  return signal == null ? tasks.signal : AbortSignal.any([tasks.signal, signal])
+}
+
+/** Progress events as callbacks. */
+function reporters ({ onProgress }: ShareOptions): Pick<Parameters<SharedFiles['share']>[1] & object, 'onFile' | 'onBytes' | 'onSkipped'> {
+  return {
+    onFile: (path, size) => { onProgress?.(new CustomProgressEvent('share:file', { path, size })) },
+    onBytes: (path, bytes, size) => { onProgress?.(new CustomProgressEvent('share:bytes', { path, bytes, size })) },
+    onSkipped: skipped => { onProgress?.(new CustomProgressEvent('share:skipped', skipped)) }
+  }
+}

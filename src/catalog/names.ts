@@ -1,0 +1,38 @@
+/**
+ * Which names an entry may have.
+ *
+ * @module
+ */
+
+/** Bytes of UTF-8 in a name, at most: what ext4, APFS and NTFS take. */
+export const MAX_NAME_SIZE = 255
+
+/** C0 and C1 controls and DEL, which terminals obey; NUL among them. */
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+
+const encoder = new TextEncoder()
+
+/** Says what is wrong with the name of a file or folder; `undefined` if it can be used. */
+export function nameFault (name: string): string | undefined {
+  if (name === '' || name === '.' || name === '..') {
+    return 'it names nothing'
+  }
+
+  if (name.includes('/')) {
+    return 'it has a /'
+  }
+
+  if (CONTROL.test(name)) {
+    return 'it has control characters'
+  }
+
+  if (!name.isWellFormed()) {
+    return 'it is not Unicode'
+  }
+
+  // a UTF-16 code unit makes 1 to 3 bytes
+  if (name.length > MAX_NAME_SIZE || (name.length > MAX_NAME_SIZE / 3 && encoder.encode(name).byteLength > MAX_NAME_SIZE)) {
+    return `it is longer than ${MAX_NAME_SIZE} bytes`
+  }
+}

@@ -1,0 +1,117 @@
+import { lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { moveInto, readAll, remove, storeError, writeAll } from './disk-files.ts'
+import { fileVersion } from './file-version.ts'
+import { assertPiece, assertRange } from './range.ts'
+import { StoreWriteError } from '../errors.ts'
+import type { Marks } from './disk-marks.ts'
+import type { Finished, Part } from './index.ts'
+import type { FileHandle } from 'node:fs/promises'
+
+/** What a {@link DiskPart} is made of. */
+export interface DiskPartInit {
+  /** Where finished parts go. */
+  downloads: string
+
+  /** The file that holds the bytes, of `size` bytes, and its path. */
+  file: FileHandle
+  path: string
+  size: number
+
+  /** What to call the content; safe. */
+  name: string
+  marked: Uint8Array
+  doubtful: Uint8Array
+
+  /** Remembers marks, in a file at `statePath`; none for a part of one piece. */
+  marks?: Marks
+  statePath: string
+
+  /** Called once, when the files are closed. */
+  onClose: () => void
+}
+
+/** A part whose bytes are in a file. */
+export class DiskPart implements Part {
+  readonly size: number
+  readonly marked: Uint8Array
+  readonly doubtful: Uint8Array
+  readonly #init: DiskPartInit
+  #closed?: Promise<void>
+
+  constructor (init: DiskPartInit) {
+    this.#init = init
+    this.size = init.size
+    this.marked = init.marked
+    this.doubtful = init.doubtful
+  }
+
+  async write (offset: number, bytes: Uint8Array): Promise<void> {
+    assertRange(this.size, offset, bytes.byteLength)
+    await this.#attempt('write to', async () => { await writeAll(this.#init.file, bytes, offset) })
+  }
+
+  async read (offset: number, length: number): Promise<Uint8Array> {
+    assertRange(this.size, offset, length)
+
+    return await this.#attempt('read', async () => await readAll(this.#init.file, offset, length))
+  }
+
+  async mark (piece: number): Promise<void> {
+    assertPiece(this.size, piece)
+    await this.#attempt('mark a piece of', async () => { await this.#init.marks?.mark(piece) })
+  }
+
+  async finish (): Promise<Finished> {
+    const { downloads, file, marks, name, path, statePath } = this.#init
+
+    return await this.#attempt('finish', async () => {
+      await marks?.flush()
+      await file.datasync()
+      const free = await moveInto(downloads, name, path)
+      // from here on the content is finished, whatever happens to the rest
+      await this.close().catch(() => {})
+
+      if (marks != null) {
+        await remove(statePath).catch(() => {})
+      }
+
+      const version = fileVersion(await lstat(join(downloads, free), { bigint: true }))
+
+      return { location: free, name: free, version }
+    })
+  }
+
+  async close (): Promise<void> {
+    this.#closed ??= this.#close()
+    await this.#closed
+  }
+
+  async discard (): Promise<void> {
+    await this.#attempt('discard', async () => {
+      await this.close()
+      await remove(this.#init.path)
+      await remove(this.#init.statePath)
+    })
+  }
+
+  async #close (): Promise<void> {
+    try {
+      await this.#init.marks?.close()
+    } finally {
+      await this.#init.file.close().finally(this.#init.onClose)
+    }
+  }
+
+  async #attempt<T> (what: string, action: () => Promise<T>): Promise<T> {
+    if (this.#closed != null) {
+      throw new StoreWriteError(`Could not ${what} ${this.#init.path}: it is closed`)
+    }
+
+    try {
+      return await action()
+    } catch (err) {
+      throw storeError(err, `Could not ${what} ${this.#init.path}`)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * What sizes, pieces and ranges can be.
+ *
+ * @module
+ */
+
+import { PIECE_SIZE } from '../content/constants.ts'
+import { InvalidParametersError } from '../errors.ts'
+
+/** Pieces of a content; an empty one has one, which is empty. */
+export function pieceCount (size: number): number {
+  return Math.max(1, Math.ceil(size / PIECE_SIZE))
+}
+
+/**
+ * Throws unless this can be the size of a content.
+ *
+ * @throws {InvalidParametersError}
+ */
+export function assertSize (size: number): void {
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw new InvalidParametersError(`A content cannot have ${size} bytes`)
+  }
+}
+
+/**
+ * Throws unless a content of this size has such a piece.
+ *
+ * @throws {InvalidParametersError}
+ */
+export function assertPiece (size: number, piece: number): void {
+  if (!Number.isInteger(piece) || piece < 0 || piece >= pieceCount(size)) {
+    throw new InvalidParametersError(`There is no piece ${piece} among ${pieceCount(size)}`)
+  }
+}
+
+/**
+ * Throws unless a content of this size has such bytes.
+ *
+ * @throws {InvalidParametersError}
+ */
+export function assertRange (size: number, offset: number, length: number): void {
+  assertReadable(offset, length)
+
+  if (offset + length > size) {
+    throw new InvalidParametersError(`Bytes ${offset} to ${offset + length} are not within ${size}`)
+  }
+}
+
+/**
+ * Throws unless these can be an offset and a length.
+ *
+ * @throws {InvalidParametersError}
+ */
+export function assertReadable (offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+    throw new InvalidParametersError(`There cannot be ${length} bytes at ${offset}`)
+  }
+}

@@ -1,0 +1,89 @@
+import { BLOCK_SIZE } from '../constants.ts'
+import { Flow } from './flow.ts'
+import { blockId } from './pieces.ts'
+import type { Bitfield } from './bitfield.ts'
+import type { Range } from './messages.ts'
+import type { BlockId } from './pieces.ts'
+import type { PeerKey } from '../../core.ts'
+
+/**
+ * How long a piece that a peer rejected is not asked of it again, in ms;
+ * doubles with every further reject. A seed that is busy rejects what others
+ * of the swarm will have soon.
+ */
+const AVOID_TIME = 250
+const MAX_AVOID_TIME = 8_000
+
+/** Blocks taken back that a peer may owe an answer for, before it is asked for nothing more. */
+const MAX_CANCELLED = 256
+
+/** One peer of a download, as the rules see it. */
+export class DownloadPeer {
+  readonly key: PeerKey
+  readonly flow: Flow
+  have: Bitfield
+
+  /** It will not serve us now. */
+  choked = true
+
+  /** We told it that it has something for us. */
+  interested = false
+
+  /** Pieces it has and we lack. */
+  useful = 0
+
+  /** It took part in a piece that came out wrong: it gets whole pieces only, until one of them comes out right. */
+  suspect = false
+
+  /** When it last sent a block, or was asked for the first. */
+  heard = 0
+
+  /** Blocks asked for, in that order, with the time after which each is late. */
+  readonly requests = new Map<BlockId, number>()
+
+  /** Blocks taken back and not yet answered: they may still come. */
+  readonly cancelled = new Set<BlockId>()
+
+  readonly #avoid = new Map<number, { until: number, time: number }>()
+
+  constructor (key: PeerKey, have: Bitfield, maxWindow: number) {
+    this.key = key
+    this.have = have
+    this.flow = new Flow(maxWindow)
+  }
+
+  /** `true` if it may be asked for something now. */
+  get ready (): boolean {
+    return !this.choked && this.useful > 0 && this.cancelled.size < MAX_CANCELLED &&
+      (this.flow.inFlight === 0 || this.flow.room >= Math.min(4 * BLOCK_SIZE, this.flow.window / 2))
+  }
+
+  /** `true` if it has the piece and would give it. */
+  offers (piece: number, now: number): boolean {
+    return this.have.has(piece) && (this.#avoid.get(piece)?.until ?? 0) <= now
+  }
+
+  /** The blocks of a range were asked for. */
+  asked (range: Range, now: number): void {
+    if (this.requests.size === 0) {
+      this.heard = now
+    }
+
+    const late = this.flow.asked(range.length, now)
+
+    for (let begin = range.begin; begin === range.begin || begin < range.begin + range.length; begin += BLOCK_SIZE) {
+      this.requests.set(blockId(range.piece, begin), late)
+    }
+  }
+
+  /** It will not give a piece for a while. */
+  rejected (piece: number, now: number): void {
+    const time = Math.min(MAX_AVOID_TIME, 2 * (this.#avoid.get(piece)?.time ?? AVOID_TIME / 2))
+    this.#avoid.set(piece, { until: now + time, time })
+  }
+
+  /** A piece is here: what was remembered of it is of no use any more. */
+  forget (piece: number): void {
+    this.#avoid.delete(piece)
+  }
+}

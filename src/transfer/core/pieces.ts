@@ -1,0 +1,127 @@
+/**
+ * A piece on its way: which of its blocks are missing, asked for, or here.
+ *
+ * @module
+ */
+
+import { BLOCK_SIZE } from '../constants.ts'
+import { blockCount } from './messages.ts'
+import type { Range } from './messages.ts'
+import type { PeerKey } from '../../core.ts'
+
+const MISSING = 0
+const ASKED = 1
+const HERE = 2
+
+/** Blocks in a full piece; a block's id is `piece * BLOCKS + index`. */
+export const BLOCKS = 16
+
+/** A block of any piece, as one number. */
+export type BlockId = number
+
+export function blockId (piece: number, begin: number): BlockId {
+  return piece * BLOCKS + begin / BLOCK_SIZE
+}
+
+export function pieceOf (id: BlockId): number {
+  return Math.floor(id / BLOCKS)
+}
+
+/** A piece that was begun and is not yet verified. */
+export class OpenPiece {
+  readonly piece: number
+
+  /** Bytes in the piece. */
+  readonly size: number
+
+  /** Who began it, and goes on with it as long as there is nothing better. */
+  owner: PeerKey | undefined
+
+  /** All of it must come from the owner, so that it is known who sent what. */
+  solo: boolean
+
+  /** Who sent blocks of it. */
+  readonly contributors = new Set<PeerKey>()
+
+  readonly #blocks: Uint8Array
+  #missing: number
+  #left: number
+
+  constructor (piece: number, size: number, owner: PeerKey, solo: boolean) {
+    this.piece = piece
+    this.size = size
+    this.owner = owner
+    this.solo = solo
+    this.#blocks = new Uint8Array(blockCount(size))
+    this.#missing = this.#blocks.length
+    this.#left = this.#blocks.length
+  }
+
+  /** `true` if a block is neither here nor asked for. */
+  get wanting (): boolean {
+    return this.#missing > 0
+  }
+
+  /** `true` if every block is here. */
+  get complete (): boolean {
+    return this.#left === 0
+  }
+
+  /** Bytes in the block that begins at `begin`. */
+  blockSize (begin: number): number {
+    return Math.min(BLOCK_SIZE, this.size - begin)
+  }
+
+  /** `true` if the block is here. */
+  isHere (begin: number): boolean {
+    return this.#blocks[begin / BLOCK_SIZE] === HERE
+  }
+
+  /** Marks the first missing blocks that lie together as asked for: at most `bytes`, at least one block. */
+  ask (bytes: number): Range {
+    const first = this.#blocks.indexOf(MISSING)
+    const most = Math.max(1, Math.floor(bytes / BLOCK_SIZE))
+    let end = first
+
+    while (end < this.#blocks.length && end - first < most && this.#blocks[end] === MISSING) {
+      this.#blocks[end++] = ASKED
+      this.#missing--
+    }
+
+    const begin = first * BLOCK_SIZE
+
+    return { piece: this.piece, begin, length: Math.min(end * BLOCK_SIZE, this.size) - begin }
+  }
+
+  /** A block that was asked for will not come. */
+  release (begin: number): void {
+    const index = begin / BLOCK_SIZE
+
+    if (this.#blocks[index] === ASKED) {
+      this.#blocks[index] = MISSING
+      this.#missing++
+    }
+  }
+
+  /** A block is here. */
+  arrived (begin: number, from: PeerKey): void {
+    const index = begin / BLOCK_SIZE
+
+    if (this.#blocks[index] === MISSING) {
+      this.#missing--
+    }
+
+    this.#blocks[index] = HERE
+    this.#left--
+    this.contributors.add(from)
+  }
+
+  /** Forgets every block; what is asked for must have been taken back. */
+  reset (): void {
+    this.#blocks.fill(MISSING)
+    this.#missing = this.#blocks.length
+    this.#left = this.#blocks.length
+    this.contributors.clear()
+    this.owner = undefined
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The rules of serving: who is served, and what goes out next.
+ *
+ * When no more ask than there are slots, nobody is choked. Otherwise those who
+ * give us most of what we want are served, and one more at random (BEP 3); a
+ * seed, to whom nobody gives anything, serves everybody in turn.
+ *
+ * When several fetch the same content from us, a piece goes out once before
+ * any goes out twice: a request for a piece that another is getting, or has
+ * got, from us is rejected a few times, so that the peer fetches it from there.
+ * That is what super-seeding (BEP 16) is for, without lying about what we have.
+ *
+ * @module
+ */
+
+import { BLOCK_SIZE, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../constants.ts'
+import { pick } from '../../random.ts'
+import { UploadPeer } from './upload-peer.ts'
+import type { Message, Range } from './messages.ts'
+import type { Core, CoreOutput } from '../../core.ts'
+import type { Random } from '../../random.ts'
+
+/** A peer that fetches one content: two contents make two sessions. */
+export type SessionKey = string
+
+/** Most bytes of one peer that are being read and sent at once. More is not faster, and holds memory. */
+const MAX_SERVING = 1024 * 1024
+
+export type UploadInput =
+  /** A session begins; `content` is the same string for all sessions of one content. */
+  | { type: 'peer', session: SessionKey, content: string }
+  | { type: 'gone', session: SessionKey }
+  | { type: 'message', session: SessionKey, message: Message }
+  /** A range that was to be served has been sent, or could not be (and was rejected). */
+  | { type: 'served', session: SessionKey, range: Range }
+  /** A peer sent us bytes we asked for. */
+  | { type: 'received', session: SessionKey, bytes: number }
+  | { type: 'timer', id: string }
+
+export type UploadOutput =
+  | { type: 'send', to: SessionKey, message: Message }
+  | Extract<CoreOutput<never, never>, { type: 'timer' }>
+  /** Read this range and send it as blocks, then say `served`. */
+  | { type: 'serve', session: SessionKey, range: Range }
+  /** Break off with a peer, which asks for too much. */
+  | { type: 'drop', session: SessionKey, reason: string }
+
+export interface UploadInit {
+  /** Peers that are served at once. */
+  slots: number
+  random: Random
+}
+
+/** Everything one node serves. */
+export class UploadCore implements Core<UploadInput, UploadOutput> {
+  readonly #slots: number
+  readonly #random: Random
+  readonly #peers = new Map<SessionKey, UploadPeer>()
+  #optimistic: { session: SessionKey, since: number } | undefined
+  #rechokeArmed = false
+  #out: UploadOutput[] = []
+
+  constructor (init: UploadInit) {
+    this.#slots = init.slots
+    this.#random = init.random
+  }
+
+  handle (input: UploadInput, now: number): UploadOutput[] {
+    this.#out = []
+
+    if (input.type === 'timer') {
+      this.#rechokeArmed = false
+      this.#rechoke(now)
+    } else if (input.type === 'peer') {
+      this.#peers.set(input.session, new UploadPeer(input.session, input.content))
+    } else {
+      const peer = this.#peers.get(input.session)
+
+      if (peer !== undefined) {
+        this.#handle(peer, input, now)
+      }
+    }
+
+    return this.#out
+  }
+
+  #handle (peer: UploadPeer, input: Exclude<UploadInput, { type: 'timer' | 'peer' }>, now: number): void {
+    switch (input.type) {
+      case 'gone': this.#leave(peer, now); break
+      case 'message': this.#receive(peer, input.message, now); break
+      case 'served': this.#served(peer, input.range, now); break
+      case 'received': peer.received += input.bytes; break
+    }
+  }
+
+  #leave (peer: UploadPeer, now: number): void {
+    this.#peers.delete(peer.session)
+
+    if (!peer.choked) {
+      this.#fillSlots(now)
+    }
+  }
+
+  #receive (peer: UploadPeer, message: Message, now: number): void {
+    switch (message.type) {
+      case 'interested':
+        if (!peer.interested) {
+          peer.interested = true
+          peer.waiting = now
+          this.#fillSlots(now)
+        }
+        break
+      case 'not-interested':
+        peer.interested = false
+        this.#choke(peer)
+        this.#fillSlots(now)
+        break
+      case 'have': peer.announced.add(message.piece); break
+      case 'request': this.#request(peer, message, now); break
+      case 'cancel':
+        for (const range of peer.cancel(message)) {
+          this.#reject(peer, range)
+        }
+        break
+    }
+  }
+
+  #request (peer: UploadPeer, { piece, begin, length }: Range, now: number): void {
+    const range = { piece, begin, length }
+
+    if (peer.queued + length > MAX_QUEUED) {
+      this.#out.push({ type: 'drop', session: peer.session, reason: 'it asked for more than it may at once' })
+    } else if (peer.choked || this.#betterElsewhere(peer, piece, now)) {
+      this.#reject(peer, range)
+    } else {
+      peer.queue.push(range)
+      peer.queued += length
+      this.#serve(peer, now)
+    }
+  }
+
+  /** `true` if the peer should fetch this piece from somebody who has it, or is getting it, from us. */
+  #betterElsewhere (peer: UploadPeer, piece: number, now: number): boolean {
+    if (peer.given.has(piece)) {
+      return false
+    }
+
+    for (const other of this.#peers.values()) {
+      if (other !== peer && other.content === peer.content && other.isSpreading(piece, now)) {
+        return peer.refuse(piece)
+      }
+    }
+
+    return false
+  }
+
+  #serve (peer: UploadPeer, now: number): void {
+    while (!peer.choked && peer.serving < MAX_SERVING) {
+      const range = peer.next(MAX_SERVING)
+
+      if (range === undefined) {
+        return
+      }
+
+      peer.serving += Math.max(1, range.length)
+      peer.given.set(range.piece, now)
+      this.#out.push({ type: 'serve', session: peer.session, range })
+    }
+  }
+
+  #served (peer: UploadPeer, range: Range, now: number): void {
+    peer.serving -= Math.max(1, range.length)
+    peer.queued -= range.length
+    peer.given.set(range.piece, now)
+    this.#serve(peer, now)
+  }
+
+  #reject (peer: UploadPeer, range: Range): void {
+    this.#out.push({ type: 'send', to: peer.session, message: { type: 'reject', ...range } })
+  }
+
+  #unchoke (peer: UploadPeer, now: number): void {
+    peer.choked = false
+    peer.waiting = now
+    this.#out.push({ type: 'send', to: peer.session, message: { type: 'unchoke' } })
+  }
+
+  #choke (peer: UploadPeer): void {
+    if (!peer.choked) {
+      peer.choked = true
+      this.#out.push({ type: 'send', to: peer.session, message: { type: 'choke' } })
+
+      for (const range of peer.clear()) {
+        this.#reject(peer, range)
+      }
+    }
+  }
+
+  /** Gives free slots to those who have waited longest. */
+  #fillSlots (now: number): void {
+    const interested = [...this.#peers.values()].filter(peer => peer.interested)
+    const waiting = interested.filter(peer => peer.choked).sort((a, b) => a.waiting - b.waiting)
+    let free = this.#slots - (interested.length - waiting.length)
+
+    for (const peer of waiting) {
+      if (free-- > 0) {
+        this.#unchoke(peer, now)
+      }
+    }
+
+    if (interested.length > this.#slots && !this.#rechokeArmed) {
+      this.#rechokeArmed = true
+      this.#out.push({ type: 'timer', id: 'rechoke', after: RECHOKE_INTERVAL })
+    }
+  }
+
+  #rechoke (now: number): void {
+    const interested = [...this.#peers.values()].filter(peer => peer.interested)
+
+    if (interested.length > this.#slots) {
+      const served = this.#chooseServed(interested, now)
+
+      for (const peer of interested) {
+        if (!served.has(peer)) {
+          this.#choke(peer)
+        }
+      }
+
+      for (const peer of served) {
+        if (peer.choked) {
+          this.#unchoke(peer, now)
+        }
+      }
+    }
+
+    for (const peer of this.#peers.values()) {
+      peer.received = 0
+    }
+
+    this.#fillSlots(now)
+  }
+
+  #chooseServed (interested: UploadPeer[], now: number): Set<UploadPeer> {
+    // who gave most first; among equals, as at a seed, who waits longest, then who was let in last
+    const order = [...interested].sort((a, b) => b.received - a.received ||
+      Number(b.choked) - Number(a.choked) || (a.choked ? a.waiting - b.waiting : b.waiting - a.waiting))
+    const gives = order[0].received > 0
+    const served = new Set(order.slice(0, gives ? this.#slots - 1 : this.#slots))
+
+    if (gives) {
+      served.add(this.#chooseOptimistic(order.slice(this.#slots - 1), now))
+    }
+
+    return served
+  }
+
+  #chooseOptimistic (rest: UploadPeer[], now: number): UploadPeer {
+    const current = this.#optimistic
+    const stays = current !== undefined && now - current.since < OPTIMISTIC_INTERVAL
+      ? rest.find(peer => peer.session === current.session)
+      : undefined
+    const chosen = stays ?? pick(this.#random, rest) ?? rest[0]
+
+    if (stays === undefined) {
+      this.#optimistic = { session: chosen.session, since: now }
+    }
+
+    return chosen
+  }
+}
+
+/** The blocks of a range, each a range. */
+export function * blocksOf ({ piece, begin, length }: Range): Generator<Range> {
+  for (let offset = 0; offset === 0 || offset < length; offset += BLOCK_SIZE) {
+    yield { piece, begin: begin + offset, length: Math.min(BLOCK_SIZE, length - offset) }
+  }
+}

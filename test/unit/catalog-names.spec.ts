@@ -1,0 +1,53 @@
+import { expect } from 'chai'
+import { mediaTypeOf } from '../../src/catalog/media-type.ts'
+import { nameFault } from '../../src/catalog/names.ts'
+
+describe('catalog names', () => {
+  const good = ['a', 'Ünïcödé name.txt', 'cafe\u0301.pdf', '.hidden', '...', 'a\\b', 'con', '日本語', '👩‍🚀.png', 'x'.repeat(255), 'é'.repeat(127)]
+
+  good.forEach(name => {
+    it(`takes ${JSON.stringify(name.slice(0, 20))} of ${name.length}`, () => {
+      expect(nameFault(name)).to.equal(undefined)
+    })
+  })
+
+  const bad: Array<[string, string]> = [
+    ['', 'it names nothing'],
+    ['.', 'it names nothing'],
+    ['..', 'it names nothing'],
+    ['a/b', 'it has a /'],
+    ['../../x', 'it has a /'],
+    ['a\0b', 'it has control characters'],
+    ['a\nb', 'it has control characters'],
+    ['\u001b[2J', 'it has control characters'],
+    ['a\u0085', 'it has control characters'],
+    ['\ud800', 'it is not Unicode'],
+    ['x'.repeat(256), 'it is longer than 255 bytes'],
+    ['é'.repeat(128), 'it is longer than 255 bytes']
+  ]
+
+  bad.forEach(([name, fault]) => {
+    it(`refuses ${JSON.stringify(name.slice(0, 20))} of ${name.length}`, () => {
+      expect(nameFault(name)).to.equal(fault)
+    })
+  })
+})
+
+describe('catalog media types', () => {
+  const cases: Array<[string, string | undefined]> = [
+    ['a.mp4', 'video/mp4'],
+    ['A.B.MKV', 'video/x-matroska'],
+    ['song.flac', 'audio/flac'],
+    ['notes.txt', 'text/plain'],
+    ['letter.docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'],
+    ['README', undefined],
+    ['what.is-this', undefined],
+    ['.', undefined]
+  ]
+
+  cases.forEach(([name, type]) => {
+    it(`of ${name} is ${type}`, () => {
+      expect(mediaTypeOf(name)).to.equal(type)
+    })
+  })
+})

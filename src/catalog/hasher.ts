@@ -6,7 +6,7 @@
 
 import { hashPiece, ManifestBuilder, PIECE_SIZE } from '../content/index.ts'
 import { ContentChangedError } from '../errors.ts'
-import { delay } from './delay.ts'
+import { delay } from '../delay.ts'
 import { Slots } from './slots.ts'
 import type { FileInfo, FileReader } from './files.ts'
 import type { Manifest } from '../content/index.ts'

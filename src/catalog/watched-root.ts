@@ -4,7 +4,7 @@
  * @module
  */
 
-import { delay } from './delay.ts'
+import { delay } from '../delay.ts'
 import { parallel } from './parallel.ts'
 import type { FileSystem } from './files.ts'
 import type { Records, Root } from './records.ts'

@@ -75,3 +75,62 @@ export const HELLO_TIMEOUT = 10_000
 
 /** How long a download goes on without anybody who has what is missing, in ms. */
 export const PATIENCE = 15_000
+
+/** Sessions a download keeps at once; more add overhead, not speed. */
+export const MAX_SESSIONS = 50
+
+/** Dials of one download that are under way at once. */
+export const MAX_DIALS = 8
+
+/** How long to wait for a connection and a stream to a source, in ms. */
+export const DIAL_TIMEOUT = 10_000
+
+/** How often a download goes through the sources it knows, in ms. */
+export const SOURCE_INTERVAL = 500
+
+/** A source that failed is tried again after so many ms; doubles up to the largest. */
+export const RETRY_DELAY = 1_000
+export const MAX_RETRY_DELAY = 15_000
+
+/** A download that has sources looks for others after so many ms, so that a short one never does. */
+export const FIRST_LOOKUP = 1_000
+
+/** How often a download looks for more sources, in ms. */
+export const LOOKUP_INTERVAL = 20_000
+
+/** A download that has peers but gets no byte for so long fails, in ms: every peer is full, or plays with us. */
+export const STALLED_TIMEOUT = 180_000
+
+/**
+ * Streams of the protocol per connection, each way. One stream carries a
+ * session at a time, and each content that is fetched needs one, so libp2p's
+ * default of 32 would be met by anyone who fetches a folder.
+ */
+export const MAX_STREAMS = 512
+
+/** How long whoever opened a stream keeps it for the next content, in ms. */
+export const IDLE_STREAM_TIME = 5_000
+
+/** Streams kept for a peer without a session. */
+export const MAX_IDLE_STREAMS = 16
+
+/** A session in which nothing is said for so long is ended, in ms. */
+export const IDLE_SESSION_TIME = 120_000
+
+/** Messages that may wait for our hello; a download that begins at once sends three. */
+export const MAX_EARLY_MESSAGES = 256
+
+/** Interior nodes a peer may have asked for and not been sent. */
+export const MAX_QUEUED_NODES = 128
+
+/** Nodes asked of one peer at once. */
+export const NODE_WINDOW = 8
+
+/** A node that has not come after so long is asked of somebody else, in ms. */
+export const NODE_TIMEOUT = 4_000
+
+/** Least time between two reports of progress, in ms. */
+export const PROGRESS_INTERVAL = 100
+
+/** Contents waiting to be announced; what is over is announced when its turn comes again. */
+export const ANNOUNCE_INTERVAL = 100

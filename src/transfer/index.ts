@@ -2,71 +2,269 @@
  * Transfer: fetch verified pieces of a content from many holders at once, and
  * serve those this node has.
  *
- * (protocol doc follows)
+ * Everybody who has pieces of a content, all or some, is a peer of its swarm.
+ * Two peers speak about one content in a *session*, over a libp2p stream of
+ * the protocol `/formicary/<network>/transfer/1.0.0`, in both directions at
+ * once. Messages are frames of MessagePack (see `src/wire/frame.ts`):
+ *
+ * | message | meaning |
+ * | --- | --- |
+ * | `hello { root, have, size? }` | first, both ways; `have` is `all`, `none`, or a bitfield |
+ * | `end` | nothing more will be said or answered; in place of a hello: "I do not have it" |
+ * | `have { piece }` | a piece was verified and stored |
+ * | `interested`, `not-interested` | the other has pieces we want, or no longer |
+ * | `choke`, `unchoke` | we will not, or will, serve you now |
+ * | `request { piece, begin, length }` | answered once for each block in it, by the block or by `reject` |
+ * | `block { piece, begin, bytes }` | 64 KiB, but for the last of the content |
+ * | `cancel { piece, begin, length }` | takes a request back; blocks under way still come, the rest is rejected |
+ * | `manifest { cid }`, `node { cid, bytes? }` | an interior node of the DAG; without bytes: "I do not have it" |
+ *
+ * When both have said `end`, whoever opened the stream may begin the next
+ * session on it, and closes it when there is none for 5 s. Of two sessions
+ * with one peer about one content, the one survives that was begun by the
+ * smaller PeerId.
+ *
+ * What is fetched: first the manifest, each node checked against the hash that
+ * named it; then pieces of 1 MiB, the rarest first, from all peers at once,
+ * each hashed before it is written, and marked as stored only after. A peer
+ * that alone delivered a wrong piece, or a wrong node, is banned for the life
+ * of this node. A peer that breaks the rules, or owes blocks and sends nothing
+ * for 20 s, is dropped. What was stored survives a crash and is continued by
+ * the next download.
+ *
+ * What has been asked for and is not here yet stays below 3 MiB a stream,
+ * since libp2p resets a stream with more than 4 MiB unread.
+ *
+ * Non-goals: choosing what to fetch (that is `search`), and hiding who fetches
+ * what.
+ *
+ * With a `catalog` among the components, what is shared is served, and what
+ * was fetched is shared; without one, only the pieces of running downloads
+ * are. With a content routing, such as a DHT, contents are announced there and
+ * holders are found there.
  *
  * @module
  */
 
+import { Transfer as TransferClass } from './transfer.ts'
 import type { Entry } from '../content/entry.ts'
-import type { OpenContent } from './contents.ts'
+import type { Manifest } from '../content/index.ts'
+import type { Store } from '../store/index.ts'
 import type { AbortOptions, ComponentLogger, ContentRouting, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import type { ProgressEvent, ProgressOptions } from 'progress-events'
 
+export type { Entry } from '../content/entry.ts'
+
+/** How transfer is made. */
+export interface TransferInit {
+  /** Where bytes go. The same store as the catalog's, so that what was fetched can be shared. */
+  store: Store
+
+  /**
+   * Name of the colony; part of the protocol id.
+   *
+   * @default 'formicary'
+   */
+  network?: string
+
+  /**
+   * Peers that are served at once.
+   *
+   * @default 8
+   */
+  uploadSlots?: number
+
+  /**
+   * Most bytes a second that are sent, to all peers together.
+   *
+   * @default Infinity
+   */
+  uploadLimit?: number
+
+  /**
+   * Memory for pieces on their way, for all downloads together, in bytes.
+   *
+   * @default 33_554_432
+   */
+  memory?: number
+
+  /**
+   * Whether to tell the content routing, if there is one, what this node has.
+   *
+   * @default true
+   */
+  announce?: boolean
+}
+
+/** A catalog, as transfer uses it. */
+export interface TransferCatalog extends TypedEventTarget<{
+  'entry:added': CustomEvent<Entry>
+  'entry:removed': CustomEvent<Entry>
+}> {
+  /** All entries. */
+  entries (): IterableIterator<Entry>
+
+  /** Entries of one content. */
+  get (cid: CID): Entry[]
+
+  /** Opens a content to serve it; `undefined` if it is not there. */
+  open (cid: CID, options?: AbortOptions): Promise<{
+    manifest: Manifest
+    read (offset: number, length: number): Promise<Uint8Array>
+    close (): Promise<void>
+  } | undefined>
+
+  /** Takes what was fetched. */
+  add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string }): Promise<Entry>
+}
+
+/** The parts of a libp2p node that transfer uses. */
+export interface TransferComponents {
+  peerId: PeerId
+  registrar: Registrar
+  connectionManager: ConnectionManager
+  contentRouting: ContentRouting
+  logger: ComponentLogger
+  catalog?: TransferCatalog
+}
+
 /** Somebody who may have a content. */
 export interface Source {
   holder: PeerId
+
+  /**
+   * Where it can be dialled.
+   *
+   * @default what the peer store and the peer routing know
+   */
   addresses?: Multiaddr[]
 }
 
-/** The state of a download, from time to time and at every turn. */
+/** How far a download is. */
 export interface TransferProgress {
   cid: CID
-  /** Bytes in the content; `undefined` until the manifest is here. */
+
+  /** Bytes in the content; not known until the manifest is here. */
   size?: number
+
   /** Bytes verified and stored. */
   bytes: number
-  /** Bytes a second, over the last seconds. */
+
+  /** Bytes a second that arrived, over the last seconds. */
   rate: number
-  /** Peers that have sent bytes in the last seconds / that are connected in the swarm. */
+
+  /** Peers of the swarm that are connected. */
   peers: number
-  /** Seconds left at this rate, once it is known. */
-  secondsLeft?: number
+
+  /** Ms that are left at this rate, where that can be told. */
+  msLeft?: number
 }
 
+/**
+ * Progress of one download: how far it is (about ten times a second, and at
+ * the end), a piece was verified and stored, a peer came, went, or was banned.
+ */
 export type TransferProgressEvent =
   | ProgressEvent<'transfer:progress', TransferProgress>
-  | ProgressEvent<'transfer:piece', { cid: CID, piece: number, from: PeerId }>
+  | ProgressEvent<'transfer:piece', { cid: CID, piece: number }>
   | ProgressEvent<'transfer:peer', { cid: CID, peer: PeerId, state: 'joined' | 'left' | 'banned' }>
 
+/** Settings of one download. */
 export interface DownloadOptions extends AbortOptions, ProgressOptions<TransferProgressEvent> {
-  /** What to call the content. @default the CID */
+  /**
+   * What to call the content; made safe by the store.
+   *
+   * @default the CID
+   */
   name?: string
-  /** Folder part of the entry it becomes. */
+
+  /** Folders the entry is to be found under, joined by `/`. The store ignores them. */
   path?: string
-  /** Size hinted by a hit; saves a round trip for small files. */
+
+  /** Bytes in the content, if they are known; a wrong number costs time and nothing else. */
   size?: number
-  /** Who has it; more are looked for. */
+
+  /** Who has it; others are looked for. */
   sources?: Source[]
-  /** How long to go on without anybody who has what is missing, in ms. `Infinity` waits for as long as it takes. @default 10_000 */
+
+  /**
+   * How long to go on without anybody who has what is missing, in ms;
+   * `Infinity` waits until somebody has it.
+   *
+   * @default 15_000
+   */
   patience?: number
 }
 
-export interface ReadOptions extends AbortOptions, ProgressOptions<TransferProgressEvent> {
+/** Settings of one `read()`. */
+export interface ReadOptions extends DownloadOptions {
+  /**
+   * First byte.
+   *
+   * @default 0
+   */
   offset?: number
+
+  /**
+   * Most bytes to read.
+   *
+   * @default all there are
+   */
   length?: number
-  sources?: Source[]
-  name?: string
-  size?: number
-  patience?: number
 }
 
-export interface Transfer {
-  /** Fetches, verifies and stores a content; it is in the catalog when this resolves. */
+/** A peer was proved to have sent wrong bytes. */
+export interface BannedPeer {
+  peer: PeerId
+  cid: CID
+}
+
+/** What happens to transfer. */
+export interface TransferEvents {
+  /** A content was fetched, and is in the catalog if there is one. */
+  'transfer:done': CustomEvent<Entry>
+
+  /** A peer sent bytes that are not what their hash says; nothing is fetched from it or sent to it any more. */
+  'transfer:banned': CustomEvent<BannedPeer>
+}
+
+/** Fetches and serves contents. */
+export interface Transfer extends TypedEventTarget<TransferEvents> {
+  /** Bytes of pieces that were sent since the node was made. */
+  readonly uploaded: number
+
+  /** Bytes of pieces that arrived since the node was made. */
+  readonly downloaded: number
+
+  /**
+   * Fetches, verifies and stores a content; if it is in the catalog already,
+   * its entry is returned at once. Continues what an earlier download stored.
+   * Several downloads of one content are one.
+   *
+   * @throws {NotFoundError} nobody has what is missing, for longer than `patience`; what is verified is kept
+   * @throws {InvalidManifestError} the content is not one that this protocol carries
+   * @throws {InvalidParametersError} the CID is not of the profile, or an option cannot be used
+   * @throws {StoreFullError} {@link StoreWriteError} the bytes could not be stored; what is verified is kept
+   * @throws {NotStartedError} the node is stopped; what is verified is kept
+   * @throws the reason of `signal`, once it is aborted; what is verified is kept
+   */
   download (cid: CID, options?: DownloadOptions): Promise<Entry>
 
-  /** Verified bytes in order, from this node if it has them, else while they arrive. */
+  /**
+   * Yields verified bytes in order: from this node if it has them, otherwise
+   * as they arrive, these before all others. The whole content is fetched and
+   * kept as by {@link Transfer.download}, unless the reader stops before.
+   *
+   * @throws {ContentChangedError} the file changed while it was read
+   * @throws like {@link Transfer.download}
+   */
   read (cid: CID, options?: ReadOptions): AsyncGenerator<Uint8Array>
+}
+
+/** Makes transfer as a libp2p service. */
+export function transfer (init: TransferInit): (components: TransferComponents) => Transfer {
+  return components => new TransferClass(components, init)
 }

@@ -84,6 +84,13 @@ export interface Channel<Out> {
   sendBody (body: Uint8Array | Uint8ArrayList): boolean
 
   /**
+   * Sends whole frames, headers and all, in one go; they are not copied.
+   *
+   * @throws {StreamStateError} the stream is closed
+   */
+  sendFrames (frames: Uint8Array | Uint8ArrayList): boolean
+
+  /**
    * Resolves when the stream can take more.
    *
    * @throws {ProtocolError} the stream closed; its error is the `cause`
@@ -188,6 +195,7 @@ export function openChannel<In, Out> (stream: Stream, init: ChannelInit<In>): Ch
     stream,
     send: message => sendBody(encode(message, { ignoreUndefined: true })),
     sendBody,
+    sendFrames: frames => stream.send(frames),
     drained: async options => { await drained(stream, options) },
     async close (options) {
       await stream.close(options).catch((err: Error) => { stream.abort(err) })

@@ -49,6 +49,7 @@ export type Message =
   | Block
   | { type: 'manifest', cid: Uint8Array }
   | Node
+  | { type: 'end' }
 
 /** Asks for a stretch of a piece; answered exactly once for each block in it, by a `block` or a `reject`. */
 export interface Request extends Range { type: 'request' }
@@ -121,7 +122,8 @@ const parsers: Record<AnyMessage['type'], (fields: Fields) => AnyMessage> = {
     type: 'node',
     cid: parseCid(fields),
     bytes: parseOptional(fields.bytes, value => parseBytes(value, 'bytes', 1, MAX_NODE_SIZE))
-  })
+  }),
+  end: () => ({ type: 'end' })
 }
 
 /** The codec may leave a block's bytes in the parts they arrived in, which are as good. */

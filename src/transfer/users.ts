@@ -1,0 +1,69 @@
+import { CustomProgressEvent } from 'progress-events'
+import { PATIENCE, PROGRESS_INTERVAL } from './constants.ts'
+import type { DownloadOptions, TransferProgress, TransferProgressEvent } from './index.ts'
+
+/** A progress event before it is made. */
+type Reported = TransferProgressEvent extends infer Event ? Event extends TransferProgressEvent ? Pick<Event, 'type' | 'detail'> : never : never
+
+/** Those who wait for one download: it serves them all, and ends when the last has gone. */
+export class DownloadUsers {
+  readonly #progress: () => TransferProgress
+  readonly #users = new Set<DownloadOptions>()
+  #reportedAt = -Infinity
+
+  constructor (progress: () => TransferProgress) {
+    this.#progress = progress
+  }
+
+  /** `true` if nobody is left. */
+  get none (): boolean {
+    return this.#users.size === 0
+  }
+
+  /** How long to go on in vain, in ms: as long as the most patient. */
+  get patience (): number {
+    return Math.max(...Array.from(this.#users, user => user.patience ?? PATIENCE))
+  }
+
+  /** Somebody waits; returns what to call when they do not any more. */
+  add (options: DownloadOptions): () => void {
+    this.#users.add(options)
+
+    return () => { this.#users.delete(options) }
+  }
+
+  /** Reports something that happened to everybody. */
+  report (event: Reported): void {
+    for (const { onProgress } of this.#users) {
+      onProgress?.(new CustomProgressEvent(event.type, event.detail) as TransferProgressEvent)
+    }
+  }
+
+  /** Reports how far the download is, unless that was done a moment ago. */
+  reportProgress (last = false): void {
+    const now = performance.now()
+
+    if (last || now - this.#reportedAt >= PROGRESS_INTERVAL) {
+      this.#reportedAt = now
+      this.report({ type: 'transfer:progress', detail: this.#progress() })
+    }
+  }
+}
+
+/** Waits for a download until the signal of one user says not to. */
+export async function waitFor<T> (promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
+  if (signal == null) {
+    return promise
+  }
+
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => { reject(signal.reason as Error) }
+  signal.addEventListener('abort', onAbort)
+
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Formicary: a colony for libp2p. Nodes find each other's files by name, fetch
+ * them verified from many holders at once, and share them again.
+ *
+ * @module
+ */
+
+export { createNode } from './node/index.ts'
+export type { Downloadable, Node, NodeEvents, NodeInit, NodeServices } from './node/index.ts'
+export type { Entry } from './content/index.ts'
+export type { CatalogEvents, Shareable, ShareOptions, ShareProgressEvent } from './catalog/index.ts'
+export type { FindOptions, Hit, SearchCost, SearchFilter, SearchProgressEvent } from './search/index.ts'
+export type {
+  BannedPeer, DownloadOptions, ReadOptions, Source, TransferEvents, TransferProgress, TransferProgressEvent
+} from './transfer/index.ts'
+export * from './errors.ts'

@@ -1,0 +1,258 @@
+/**
+ * A node of a colony, ready-made: a libp2p node with the services of this
+ * library, and the most used of their methods in one place.
+ *
+ * `createNode()` is a preset over the same factories that anyone can use with
+ * a libp2p node of their own, and has no powers of its own.
+ *
+ * @module
+ */
+
+import { createLibp2p } from 'libp2p'
+import { identify } from '@libp2p/identify'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { ping } from '@libp2p/ping'
+import { catalog } from '../catalog/index.ts'
+import { InvalidParametersError } from '../errors.ts'
+import { search } from '../search/index.ts'
+import { transfer } from '../transfer/index.ts'
+import { platformDefaults } from './defaults.ts'
+import { loadIdentity } from './identity.ts'
+import { FormicaryNode } from './node.ts'
+import type { Catalog, CatalogEvents, Shareable, ShareOptions } from '../catalog/index.ts'
+import type { Entry } from '../content/index.ts'
+import type { FindOptions, Hit, Search } from '../search/index.ts'
+import type { Store } from '../store/index.ts'
+import type { DownloadOptions, ReadOptions, Transfer, TransferEvents } from '../transfer/index.ts'
+import type { AbortOptions, Libp2p, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Libp2pInit, ServiceFactoryMap } from 'libp2p'
+import type { CID } from 'multiformats/cid'
+
+/** How a node is made. */
+export interface NodeInit {
+  /**
+   * Name of the colony: nodes with another never meet. 1 to 64 letters,
+   * digits, `.`, `_` or `-`.
+   *
+   * @default 'formicary'
+   */
+  network?: string
+
+  /**
+   * Where everything is kept that should outlive the process: a folder, made
+   * if need be. One node at a time may use it. Holds `records` (identity,
+   * entries, addresses of others), `downloads` (what was fetched) and `parts`
+   * (what is being fetched).
+   *
+   * @default nothing outlives the process, and downloads are kept in memory
+   */
+  dataDir?: string
+
+  /**
+   * Addresses of nodes that are known to be in the colony. One that answers is
+   * enough.
+   *
+   * @default []
+   */
+  bootstrap?: Array<string | Multiaddr>
+
+  /**
+   * Addresses to listen on; with none of them, nobody can dial this node.
+   *
+   * @default ['/ip4/0.0.0.0/tcp/0']
+   */
+  listen?: string[]
+
+  /**
+   * Peers that are served at once.
+   *
+   * @default 8
+   */
+  uploadSlots?: number
+
+  /**
+   * Most bytes a second that are sent, to all peers together.
+   *
+   * @default Infinity
+   */
+  uploadLimit?: number
+
+  /**
+   * Where bytes are kept.
+   *
+   * @default files in `dataDir`, or memory
+   */
+  store?: Store
+
+  /**
+   * More libp2p services, or others in place of those of the preset.
+   *
+   * @default {}
+   */
+  services?: ServiceFactoryMap
+
+  /**
+   * Settings of the libp2p node; each replaces that of the preset as a whole.
+   *
+   * @default {}
+   */
+  libp2p?: Omit<Libp2pInit, 'services'>
+
+  /**
+   * Whether to start the node at once.
+   *
+   * @default true
+   */
+  start?: boolean
+}
+
+/** The services of the preset, by name. */
+export interface NodeServices {
+  /** What this node shares. */
+  catalog: Catalog
+
+  /** Finds files in the colony. */
+  search: Search
+
+  /** Fetches and serves contents. */
+  transfer: Transfer
+  [name: string]: unknown
+}
+
+/** Everything that happens to the services of a node. */
+export interface NodeEvents extends CatalogEvents, TransferEvents {}
+
+/** What can be fetched: a hit, an entry, a CID, or a CID as a string. */
+export type Downloadable = Hit | Entry | CID | string
+
+/** A node of a colony. Methods throw a {@link NotStartedError} while it is not running. */
+export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
+  /** The libp2p node below, with all its services. */
+  readonly libp2p: Libp2p<NodeServices>
+
+  /** The name of this node, which others see. */
+  readonly peerId: PeerId
+
+  /** Where this node can be dialled, with its name; any of them can be another node's `bootstrap`. */
+  readonly addresses: Multiaddr[]
+
+  /**
+   * Shares a file, a folder, or bytes under a name: others can find it from
+   * the moment its entry is yielded. See {@link Catalog.share}.
+   */
+  share (what: Shareable, options?: ShareOptions): AsyncGenerator<Entry>
+
+  /** Stops sharing a content or a path; see {@link Catalog.unshare}. */
+  unshare (what: CID | string, options?: AbortOptions): Promise<number>
+
+  /** What this node shares, in no order. */
+  entries (): IterableIterator<Entry>
+
+  /** Finds files in the colony by name; yields hits as they arrive. See {@link Search.find}. */
+  search (query: string, options?: FindOptions): AsyncGenerator<Hit>
+
+  /**
+   * Fetches a content, verified, from all who have it; it is shared by this
+   * node when this resolves. See {@link Transfer.download}. A hit brings its
+   * name, size and holder along; give the other hits with the same CID as
+   * `sources` to fetch from all of them at once.
+   *
+   * @throws {InvalidParametersError} `what` is not something that can be fetched
+   */
+  download (what: Downloadable, options?: DownloadOptions): Promise<Entry>
+
+  /** Verified bytes in order, while they arrive; see {@link Transfer.read}. */
+  read (what: Downloadable, options?: ReadOptions): AsyncGenerator<Uint8Array>
+
+  /**
+   * Enters the colony through one more known node, and resolves when that is
+   * connected and has said what it speaks.
+   *
+   * @throws {InvalidParametersError} this is not a multiaddr
+   * @throws what dialling says, or the reason of `signal`
+   */
+  join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId>
+
+  /**
+   * Starts the node; nothing happens if it is running. Resolves when it is in
+   * the colony, or has tried every address of `bootstrap` once, which it goes
+   * on trying.
+   *
+   * @throws {DataDirInUseError} another node uses `dataDir`; this one is not running
+   */
+  start (): Promise<void>
+
+  /**
+   * Stops the node; nothing happens if it is not running. Downloads end and
+   * can be continued. A stopped node can be started again.
+   */
+  stop (options?: AbortOptions): Promise<void>
+}
+
+/**
+ * Makes a node and, unless told otherwise, starts it.
+ *
+ * @example
+ *
+ * ```ts
+ * import { createNode } from 'formicary'
+ *
+ * const node = await createNode({ dataDir: './ada', bootstrap: ['/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust'] })
+ *
+ * for await (const hit of node.search('especial')) {
+ *   console.log(hit.name, hit.size, String(hit.holder))
+ * }
+ * ```
+ *
+ * @throws {InvalidParametersError} an option cannot be used; nothing was done
+ * @throws {DataDirInUseError} another node uses `dataDir`
+ */
+export async function createNode (init: NodeInit = {}): Promise<Node> {
+  const { network = 'formicary', uploadSlots, uploadLimit } = init
+
+  if (!/^[\w.-]{1,64}$/.test(network)) {
+    throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
+  }
+
+  const { listen, files, datastore, open, close, store: platformStore, ...platform } = await platformDefaults(init.dataDir)
+  const store = init.store ?? platformStore
+  await open()
+
+  try {
+    const libp2p = await createLibp2p<NodeServices>({
+      ...platform,
+      datastore,
+      privateKey: await loadIdentity(datastore),
+      addresses: { listen: init.listen ?? listen },
+      ...init.libp2p,
+      services: {
+        identify: identify(),
+        ping: ping(),
+        dht: kadDHT({
+          protocol: `/formicary/${network}/kad/1.0.0`,
+          // a colony may live in a private network, or on one machine
+          peerInfoMapper: passthroughMapper,
+          clientMode: false
+        }),
+        catalog: catalog({ store, files }),
+        search: search({ network }),
+        transfer: transfer({ store, network, uploadSlots, uploadLimit }),
+        ...init.services
+      } as unknown as ServiceFactoryMap<NodeServices>,
+      start: false
+    })
+    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], open, close })
+
+    if (init.start !== false) {
+      await node.start()
+    } else {
+      await close()
+    }
+
+    return node
+  } catch (err) {
+    await close()
+    throw err
+  }
+}

@@ -1,0 +1,171 @@
+import { TypedEventEmitter } from 'main-event'
+import { CID } from 'multiformats/cid'
+import { InvalidParametersError, NotStartedError } from '../errors.ts'
+import { Entrance } from './entrance.ts'
+import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
+import type { Shareable, ShareOptions } from '../catalog/index.ts'
+import type { Entry } from '../content/index.ts'
+import type { FindOptions, Hit } from '../search/index.ts'
+import type { DownloadOptions, ReadOptions, Source } from '../transfer/index.ts'
+import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** What a node is made of. */
+export interface FormicaryNodeInit {
+  libp2p: Libp2p<NodeServices>
+  bootstrap: Array<string | Multiaddr>
+
+  /** Opens what is kept; nothing happens if it is open. */
+  open (): Promise<void>
+  close (): Promise<void>
+}
+
+/** Events of the services that are passed on. */
+const EVENTS = {
+  catalog: ['entry:added', 'entry:removed', 'entry:skipped'],
+  transfer: ['transfer:done', 'transfer:banned']
+} as const
+
+/** The services of a libp2p node in one place. */
+export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node {
+  readonly libp2p: Libp2p<NodeServices>
+  readonly #init: FormicaryNodeInit
+  #entrance: Entrance
+
+  /** What is under way: a start and a stop follow one another, in the order they were asked for. */
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor (init: FormicaryNodeInit) {
+    super()
+    this.libp2p = init.libp2p
+    this.#init = init
+    this.#entrance = new Entrance(init.libp2p, init.bootstrap)
+    const pass = (event: Event): void => {
+      this.dispatchEvent(new CustomEvent(event.type, { detail: (event as CustomEvent<unknown>).detail }))
+    }
+
+    EVENTS.catalog.forEach(type => { init.libp2p.services.catalog.addEventListener?.(type, pass) })
+    EVENTS.transfer.forEach(type => { init.libp2p.services.transfer.addEventListener?.(type, pass) })
+  }
+
+  get peerId (): PeerId {
+    return this.libp2p.peerId
+  }
+
+  get addresses (): Multiaddr[] {
+    return this.libp2p.getMultiaddrs()
+  }
+
+  share (what: Shareable, options?: ShareOptions): AsyncGenerator<Entry> {
+    return this.libp2p.services.catalog.share(what, options)
+  }
+
+  async unshare (what: CID | string, options?: AbortOptions): Promise<number> {
+    return this.libp2p.services.catalog.unshare(what, options)
+  }
+
+  entries (): IterableIterator<Entry> {
+    return this.libp2p.services.catalog.entries()
+  }
+
+  search (query: string, options?: FindOptions): AsyncGenerator<Hit> {
+    return this.libp2p.services.search.find(query, options)
+  }
+
+  async download (what: Downloadable, options?: DownloadOptions): Promise<Entry> {
+    const { cid, ...known } = describe(what, options)
+
+    return this.libp2p.services.transfer.download(cid, { ...known, ...options, sources: known.sources })
+  }
+
+  async * read (what: Downloadable, options?: ReadOptions): AsyncGenerator<Uint8Array> {
+    const { cid, ...known } = describe(what, options)
+    yield * this.libp2p.services.transfer.read(cid, { ...known, ...options, sources: known.sources })
+  }
+
+  async join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId> {
+    if (this.libp2p.status !== 'started') {
+      throw new NotStartedError()
+    }
+
+    return this.#entrance.join(address, options)
+  }
+
+  async start (): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.libp2p.status === 'started') {
+        return
+      }
+
+      await this.#init.open()
+
+      try {
+        await this.libp2p.start()
+      } catch (err) {
+        await this.#init.close()
+        throw err
+      }
+
+      this.#entrance = new Entrance(this.libp2p, this.#init.bootstrap)
+      await this.#entrance.start()
+    })
+  }
+
+  async stop (options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    this.#entrance.stop()
+    await this.#inTurn(async () => {
+      if (this.libp2p.status === 'started') {
+        await this.libp2p.stop()
+        await this.#init.close()
+      }
+    })
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    await this.stop()
+  }
+
+  async #inTurn (work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    await turn
+  }
+}
+
+interface Described extends Pick<DownloadOptions, 'name' | 'path' | 'size'> {
+  cid: CID
+  sources: Source[]
+}
+
+/** What is known of something that can be fetched. */
+function describe (what: Downloadable, options: DownloadOptions = {}): Described {
+  const sources = [...options.sources ?? []]
+
+  if (typeof what === 'string') {
+    return { cid: parseCid(what), sources }
+  }
+
+  const cid = CID.asCID(what)
+
+  if (cid != null) {
+    return { cid, sources }
+  }
+
+  const { cid: named, name, path, size, holder, addresses, local } = what as Hit
+  const own = CID.asCID(named)
+
+  if (own == null) {
+    throw new InvalidParametersError('What to fetch should be a hit, an entry, or a CID')
+  }
+
+  return { cid: own, name, path, size, sources: holder == null || local ? sources : [{ holder, addresses }, ...sources] }
+}
+
+function parseCid (text: string): CID {
+  try {
+    return CID.parse(text)
+  } catch (err) {
+    throw new InvalidParametersError(`${JSON.stringify(text)} is not a CID`, { cause: err })
+  }
+}

@@ -89,7 +89,7 @@ export class Server {
     const id = String(this.#nextId++)
     this.#ids.set(session, id)
     this.#served.set(id, { session, holding, gone: new AbortController(), sending: Promise.resolve(), nodes: 0 })
-    this.#driver.handle({ type: 'peer', session: id, content: session.content })
+    this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content })
   }
 
   /** A session is over. */

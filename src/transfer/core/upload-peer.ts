@@ -1,5 +1,6 @@
 import type { Range } from './messages.ts'
 import type { SessionKey } from './upload.ts'
+import type { PeerKey } from '../../core.ts'
 
 /** How often a peer is sent elsewhere for a piece, before it gets it from us all the same. */
 const MAX_REFUSALS = 4
@@ -10,6 +11,7 @@ const SPREAD_TIME = 10_000
 /** One session, as the rules of serving see it. */
 export class UploadPeer {
   readonly session: SessionKey
+  readonly peer: PeerKey
   readonly content: string
   choked = true
   interested = false
@@ -37,8 +39,9 @@ export class UploadPeer {
 
   readonly #refused = new Map<number, number>()
 
-  constructor (session: SessionKey, content: string) {
+  constructor (session: SessionKey, peer: PeerKey, content: string) {
     this.session = session
+    this.peer = peer
     this.content = content
   }
 

@@ -17,7 +17,7 @@ import { BLOCK_SIZE, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '.
 import { pick } from '../../random.ts'
 import { UploadPeer } from './upload-peer.ts'
 import type { Message, Range } from './messages.ts'
-import type { Core, CoreOutput } from '../../core.ts'
+import type { Core, CoreOutput, PeerKey } from '../../core.ts'
 import type { Random } from '../../random.ts'
 
 /** A peer that fetches one content: two contents make two sessions. */
@@ -28,7 +28,7 @@ const MAX_SERVING = 1024 * 1024
 
 export type UploadInput =
   /** A session begins; `content` is the same string for all sessions of one content. */
-  | { type: 'peer', session: SessionKey, content: string }
+  | { type: 'peer', session: SessionKey, peer: PeerKey, content: string }
   | { type: 'gone', session: SessionKey }
   | { type: 'message', session: SessionKey, message: Message }
   /** A range that was to be served has been sent, or could not be (and was rejected). */
@@ -56,7 +56,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
   readonly #slots: number
   readonly #random: Random
   readonly #peers = new Map<SessionKey, UploadPeer>()
-  #optimistic: { session: SessionKey, since: number } | undefined
+  #optimistic: { peer: PeerKey, since: number } | undefined
   #rechokeArmed = false
   #out: UploadOutput[] = []
 
@@ -72,7 +72,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
       this.#rechokeArmed = false
       this.#rechoke(now)
     } else if (input.type === 'peer') {
-      this.#peers.set(input.session, new UploadPeer(input.session, input.content))
+      this.#peers.set(input.session, new UploadPeer(input.session, input.peer, input.content))
     } else {
       const peer = this.#peers.get(input.session)
 
@@ -196,40 +196,39 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     }
   }
 
-  /** Gives free slots to those who have waited longest. */
+  /** Gives free slots to those who have waited longest. A peer needs one slot, for all it fetches. */
   #fillSlots (now: number): void {
     const interested = [...this.#peers.values()].filter(peer => peer.interested)
+    const served = new Set(interested.filter(peer => !peer.choked).map(({ peer }) => peer))
     const waiting = interested.filter(peer => peer.choked).sort((a, b) => a.waiting - b.waiting)
-    let free = this.#slots - (interested.length - waiting.length)
 
-    for (const peer of waiting) {
-      if (free-- > 0) {
-        this.#unchoke(peer, now)
+    for (const session of waiting) {
+      if (served.has(session.peer) || served.size < this.#slots) {
+        served.add(session.peer)
+        this.#unchoke(session, now)
       }
     }
 
-    if (interested.length > this.#slots && !this.#rechokeArmed) {
+    if (!this.#rechokeArmed && waiting.some(session => session.choked)) {
       this.#rechokeArmed = true
       this.#out.push({ type: 'timer', id: 'rechoke', after: RECHOKE_INTERVAL })
     }
   }
 
   #rechoke (now: number): void {
-    const interested = [...this.#peers.values()].filter(peer => peer.interested)
+    const candidates = this.#candidates()
 
-    if (interested.length > this.#slots) {
-      const served = this.#chooseServed(interested, now)
+    if (candidates.length > this.#slots) {
+      const served = this.#chooseServed(candidates, now)
 
-      for (const peer of interested) {
-        if (!served.has(peer)) {
-          this.#choke(peer)
+      for (const candidate of candidates) {
+        if (!served.has(candidate)) {
+          candidate.sessions.forEach(session => { this.#choke(session) })
         }
       }
 
-      for (const peer of served) {
-        if (peer.choked) {
-          this.#unchoke(peer, now)
-        }
+      for (const { sessions } of served) {
+        sessions.filter(session => session.choked).forEach(session => { this.#unchoke(session, now) })
       }
     }
 
@@ -240,9 +239,29 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     this.#fillSlots(now)
   }
 
-  #chooseServed (interested: UploadPeer[], now: number): Set<UploadPeer> {
+  /** Peers that want something, each with all its sessions. */
+  #candidates (): Candidate[] {
+    const candidates = new Map<PeerKey, Candidate>()
+
+    for (const session of this.#peers.values()) {
+      const candidate = candidates.get(session.peer) ?? { peer: session.peer, sessions: [], received: 0, choked: true, waiting: Infinity }
+      candidate.received += session.received
+
+      if (session.interested) {
+        candidate.sessions.push(session)
+        candidate.choked &&= session.choked
+        candidate.waiting = Math.min(candidate.waiting, session.waiting)
+      }
+
+      candidates.set(session.peer, candidate)
+    }
+
+    return [...candidates.values()].filter(({ sessions }) => sessions.length > 0)
+  }
+
+  #chooseServed (candidates: Candidate[], now: number): Set<Candidate> {
     // who gave most first; among equals, as at a seed, who waits longest, then who was let in last
-    const order = [...interested].sort((a, b) => b.received - a.received ||
+    const order = candidates.sort((a, b) => b.received - a.received ||
       Number(b.choked) - Number(a.choked) || (a.choked ? a.waiting - b.waiting : b.waiting - a.waiting))
     const gives = order[0].received > 0
     const served = new Set(order.slice(0, gives ? this.#slots - 1 : this.#slots))
@@ -254,19 +273,28 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     return served
   }
 
-  #chooseOptimistic (rest: UploadPeer[], now: number): UploadPeer {
+  #chooseOptimistic (rest: Candidate[], now: number): Candidate {
     const current = this.#optimistic
     const stays = current !== undefined && now - current.since < OPTIMISTIC_INTERVAL
-      ? rest.find(peer => peer.session === current.session)
+      ? rest.find(({ peer }) => peer === current.peer)
       : undefined
     const chosen = stays ?? pick(this.#random, rest) ?? rest[0]
 
     if (stays === undefined) {
-      this.#optimistic = { session: chosen.session, since: now }
+      this.#optimistic = { peer: chosen.peer, since: now }
     }
 
     return chosen
   }
+}
+
+/** A peer that wants to be served. */
+interface Candidate {
+  peer: PeerKey
+  sessions: UploadPeer[]
+  received: number
+  choked: boolean
+  waiting: number
 }
 
 /** The blocks of a range, each a range. */

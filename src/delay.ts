@@ -18,3 +18,21 @@ export async function delay (ms: number, options?: AbortOptions): Promise<void> 
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** What `promise` gives, unless the signal is aborted before; then rejects with its reason. */
+export async function waitFor<T> (promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
+  if (signal == null) {
+    return promise
+  }
+
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => { reject(signal.reason as Error) }
+  signal.addEventListener('abort', onAbort)
+
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,5 +1,6 @@
 import { TypedEventEmitter } from 'main-event'
 import { CustomProgressEvent } from 'progress-events'
+import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotStartedError } from '../errors.ts'
 import { Entries } from './entries.ts'
 import { Freshness } from './freshness.ts'
@@ -134,14 +135,23 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     })
   }
 
-  async add ({ manifest, name, path = '', location, version }: NewEntry, options: AbortOptions = {}): Promise<Entry> {
+  async add ({ manifest, name, path = '', location, version, synced }: NewEntry, options: AbortOptions = {}): Promise<Entry> {
     const running = this.#assertRunning()
     assertName(name)
     const entry = { cid: manifest.root, name, path, size: manifest.size, mediaType: mediaTypeOf(name) }
 
+    const item: Item = { entry, where: 'store', location, version }
+
     await running.tasks.run(async () => {
-      await running.entries.add({ entry, where: 'store', location, version }, { signal: untilEnd(running, options), manifest })
+      await running.entries.add(item, { signal: untilEnd(running, options), manifest, unsure: synced != null })
     })
+
+    if (synced != null) {
+      running.tasks.background(`waiting for ${location} to be on the disk`, async signal => {
+        await waitFor(synced, signal)
+        await running.entries.confirm(item)
+      })
+    }
 
     return entry
   }

@@ -24,6 +24,9 @@ export interface AddOptions extends AbortOptions {
 
   /** Adds it only if this one is still hidden, and was not removed meanwhile. */
   insteadOf?: Item
+
+  /** Its bytes may be lost in a power cut: until it is confirmed, it is on record as one to be hashed again. */
+  unsure?: boolean
 }
 
 /** Keeps items by where they are and by their CID. */
@@ -104,7 +107,8 @@ export class Entries {
           await this.#records.putManifest(options.manifest, options)
         }
 
-        await this.#records.putItem(item, options)
+        // no bytes have this version, so they would be hashed again after a restart
+        await this.#records.putItem(options.unsure === true ? { ...item, version: '' } : item, options)
         this.#take(id)
         this.#insert(item)
         this.#listener.added(item.entry)
@@ -116,6 +120,17 @@ export class Entries {
 
       return true
     }, options)
+  }
+
+  /** Puts an item on record that was added as `unsure`, unless another took its place. */
+  async confirm (item: Item): Promise<void> {
+    const id = idOf(item)
+
+    await this.#idLocks.run(id, async () => {
+      if (this.#byId.get(id) === item) {
+        await this.#records.putItem(item)
+      }
+    })
   }
 
   /**

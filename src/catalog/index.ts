@@ -139,6 +139,14 @@ export interface NewEntry {
 
   /** The store's version of them. */
   version: string
+
+  /**
+   * Resolves when the bytes are certain to be kept. An entry that was added
+   * before is hashed again if the process ends before.
+   *
+   * @default they are
+   */
+  synced?: Promise<void>
 }
 
 /** What this node shares. Anything asynchronous throws a {@link NotStartedError} while it is not running. */

@@ -127,7 +127,10 @@ export class SharedBytes {
     try {
       await writeAll(part, source, manifest, options)
 
-      return await part.finish()
+      const finished = await part.finish()
+      await finished.synced
+
+      return finished
     } catch (err) {
       // what a download had fetched of it is worth keeping
       await (begun ? part.close() : part.discard())

@@ -1,13 +1,11 @@
 import { setBit } from './bits.ts'
 import { writeAll } from './disk-files.ts'
 import { stateOffsets } from './disk-state.ts'
-import { PIECE_SIZE } from '../content/constants.ts'
 import type { PartState } from './disk-state.ts'
 import type { FileHandle } from 'node:fs/promises'
 
-/** How long a mark may wait to become durable, in ms, and how many pieces at most: 64 MiB. */
-const SYNC_AFTER = 1000
-const SYNC_PIECES = 64 * 1024 * 1024 / PIECE_SIZE
+/** How long a mark may wait to become durable, in ms. Flushing stops the disk for others; what is doubtful is only hashed again. */
+const SYNC_AFTER = 5_000
 
 /**
  * Keeps the marks of a part in its state file.
@@ -81,6 +79,15 @@ export class Marks {
     await this.#file.close()
   }
 
+  /** Lets go of the file without making anything durable: the marks are of no use any more. */
+  async drop (): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#unsynced = 0
+    await this.#syncing?.catch(() => {})
+    await this.#writing
+    await this.#file.close()
+  }
+
   #touch (from: number, to: number): void {
     this.#dirty = { from: Math.min(this.#dirty.from, from), to: Math.max(this.#dirty.to, to) }
   }
@@ -112,11 +119,7 @@ export class Marks {
   }
 
   #schedule (): void {
-    if (this.#unsynced >= SYNC_PIECES) {
-      void this.#sync().catch(() => {})
-    } else if (this.#timer == null) {
-      this.#timer = setTimeout(() => { void this.#sync().catch(() => {}) }, SYNC_AFTER)
-    }
+    this.#timer ??= setTimeout(() => { void this.#sync().catch(() => {}) }, SYNC_AFTER)
   }
 
   /** A failure is remembered: the kernel reports a lost page once, and forgets it. */

@@ -63,22 +63,17 @@ export class DiskPart implements Part {
   }
 
   async finish (): Promise<Finished> {
-    const { downloads, file, marks, name, path, statePath } = this.#init
+    const { downloads, file, name, path } = this.#init
 
     return await this.#attempt('finish', async () => {
-      await marks?.flush()
-      await file.datasync()
       const free = await moveInto(downloads, name, path)
       // from here on the content is finished, whatever happens to the rest
-      await this.close().catch(() => {})
-
-      if (marks != null) {
-        await remove(statePath).catch(() => {})
-      }
-
+      await this.#letGo()
+      const synced = file.datasync().finally(async () => { await file.close() })
+      synced.catch(() => {})
       const version = fileVersion(await lstat(join(downloads, free), { bigint: true }))
 
-      return { location: free, name: free, version }
+      return { location: free, name: free, version, synced }
     })
   }
 
@@ -93,6 +88,18 @@ export class DiskPart implements Part {
       await remove(this.#init.path)
       await remove(this.#init.statePath)
     })
+  }
+
+  /** Lets go of all that a finished part needs no more, but for its bytes. */
+  async #letGo (): Promise<void> {
+    const { marks, statePath, onClose } = this.#init
+    this.#closed = Promise.resolve()
+    onClose()
+
+    if (marks != null) {
+      await marks.drop().catch(() => {})
+      await remove(statePath).catch(() => {})
+    }
   }
 
   async #close (): Promise<void> {

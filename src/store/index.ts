@@ -66,7 +66,7 @@ export interface PartInfo extends PartInit {
 
 /**
  * A content on its way in. What it has done, once its promise has resolved, is
- * not undone if the process is killed; a power cut may cost the last second.
+ * not undone if the process is killed; a power cut may cost the last seconds.
  */
 export interface Part {
   /** Bytes in the content. */
@@ -139,6 +139,14 @@ export interface Finished {
 
   /** Its {@link Reader.version}. */
   version: string
+
+  /**
+   * Resolves when a power cut can do no harm to the bytes any more, and rejects
+   * if they could not be brought to the disk.
+   *
+   * @default they are safe already
+   */
+  synced?: Promise<void>
 }
 
 /** Finished bytes, open for reading. */

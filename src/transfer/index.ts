@@ -118,7 +118,7 @@ export interface TransferCatalog extends TypedEventTarget<{
   } | undefined>
 
   /** Takes what was fetched. */
-  add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string }): Promise<Entry>
+  add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string, synced?: Promise<void> }): Promise<Entry>
 }
 
 /** The parts of a libp2p node that transfer uses. */

@@ -129,17 +129,14 @@ export class PieceFetch {
 
     for (const output of outputs) {
       switch (output.type) {
-        case 'send': {
-          const list = messages.get(output.to)
-
-          if (list == null) {
-            messages.set(output.to, [output.message])
+        case 'send':
+          if (output.message.type === 'have') {
+            this.#sessions.get(output.to)?.defer(output.message)
           } else {
-            list.push(output.message)
+            addTo(messages, output.to, output.message)
           }
 
           break
-        }
         case 'block': {
           const { piece, begin, bytes } = output
           this.#open.put(piece, this.#init.manifest.pieceSize(piece), begin, bytes as Uint8Array | Uint8ArrayList)
@@ -186,5 +183,15 @@ export class PieceFetch {
   #track (work: Promise<unknown>): void {
     const tracked: Promise<void> = work.then(() => {}, () => {}).finally(() => { this.#work.delete(tracked) })
     this.#work.add(tracked)
+  }
+}
+
+function addTo<Key, Value> (lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key)
+
+  if (list == null) {
+    lists.set(key, [value])
+  } else {
+    list.push(value)
   }
 }

@@ -202,6 +202,8 @@ export class Session {
   #handler?: SessionHandler
   #state: 'opening' | 'open' | 'ended' | 'closed' = 'opening'
   #early: Message[] = []
+  readonly #deferred: Message[] = []
+  #deferTimer?: ReturnType<typeof setTimeout>
 
   constructor (line: Line, content: string, handler?: SessionHandler, remote?: Hello) {
     this.line = line
@@ -270,11 +272,20 @@ export class Session {
 
   /** Sends messages in one go. They are dropped if the session is over. */
   send (...messages: Message[]): void {
-    if (!this.over && messages.length > 0) {
-      this.line.send(messages.length === 1
-        ? encodeMessage(messages[0])
-        : new Uint8ArrayList(...messages.map(encodeMessage)))
+    const frames = [...this.#deferred.splice(0), ...messages].map(encodeMessage)
+
+    if (!this.over && frames.length > 0) {
+      this.line.send(frames.length === 1 ? frames[0] : new Uint8ArrayList(...frames))
     }
+  }
+
+  /** Sends a message soon: with the next one that is sent at once, or by itself. A packet of its own costs more than it. */
+  defer (message: Message): void {
+    this.#deferred.push(message)
+    this.#deferTimer ??= setTimeout(() => {
+      this.#deferTimer = undefined
+      this.send()
+    }, DEFER_TIME)
   }
 
   /** Sends blocks that follow one another in a piece, in one go. */
@@ -360,10 +371,14 @@ export class Session {
 
   #report (end: SessionEnd, error?: Error): void {
     this.#early = []
+    clearTimeout(this.#deferTimer)
     this.#handler?.closed(this, end, error)
     this.#handler = undefined
   }
 }
+
+/** How long a message may be deferred, in ms. */
+const DEFER_TIME = 20
 
 /** Pieces a peer may gain before we know how many there are. */
 const MAX_GAINED = 65_536

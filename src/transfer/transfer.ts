@@ -3,6 +3,7 @@ import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
 import { optionalComponent } from '../components.ts'
 import { PIECE_SIZE } from '../content/index.ts'
+import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { Announcer } from './announcer.ts'
 import { DIAL_TIMEOUT, MAX_STREAMS, TRANSFER_VERSION, UPLOAD_SLOTS } from './constants.ts'
@@ -11,7 +12,6 @@ import { Lines } from './lines.ts'
 import { PieceBuffers } from './piece-buffers.ts'
 import { Server } from './server.ts'
 import { Swarm } from './swarm.ts'
-import { waitFor } from './users.ts'
 import type {
   BannedPeer, DownloadOptions, ReadOptions, Source, Transfer as TransferInterface, TransferCatalog, TransferComponents,
   TransferEvents, TransferInit
@@ -265,8 +265,8 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     return fetch
   }
 
-  async #add (manifest: Manifest, { name, location, version }: Finished, path = ''): Promise<Entry> {
-    const entry = await this.#catalog?.add({ manifest, name, path, location, version }) ??
+  async #add (manifest: Manifest, { name, location, version, synced }: Finished, path = ''): Promise<Entry> {
+    const entry = await this.#catalog?.add({ manifest, name, path, location, version, synced }) ??
       { cid: manifest.root, name, path, size: manifest.size }
     this.safeDispatchEvent<Entry>('transfer:done', { detail: entry })
 

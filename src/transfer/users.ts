@@ -49,21 +49,3 @@ export class DownloadUsers {
     }
   }
 }
-
-/** Waits for a download until the signal of one user says not to. */
-export async function waitFor<T> (promise: Promise<T>, signal?: AbortSignal | null): Promise<T> {
-  if (signal == null) {
-    return promise
-  }
-
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => { reject(signal.reason as Error) }
-  signal.addEventListener('abort', onAbort)
-
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-}

@@ -128,19 +128,6 @@ describe('store: part on a disk', () => {
 
     expect([file.closed, state.closed]).to.deep.equal([1, 1])
   })
-
-  it('is not finished while its bytes cannot be flushed', async () => {
-    const file = new FakeFile()
-    const part = partOn(file, marksOn(new FakeFile(), async () => { await file.datasync() }))
-    await part.mark(1)
-    file.failure = systemError('EIO')
-    expect(await failure(part.finish())).to.have.property('name', 'StoreWriteError')
-
-    // the kernel reports a lost page once only
-    file.failure = undefined
-    expect(await failure(part.finish())).to.have.property('name', 'StoreWriteError')
-    await part.close()
-  })
 })
 
 describe('store: marks', () => {

@@ -1,5 +1,6 @@
 import { start, stop } from '@libp2p/interface'
 import { defaultLogger } from '@libp2p/logger'
+import { decode } from '@msgpack/msgpack'
 import { expect } from 'chai'
 import { MemoryDatastore } from 'datastore-core'
 import { Key } from 'interface-datastore'
@@ -209,6 +210,28 @@ describe('catalog of bytes', () => {
 
     await opened!.close()
   })
+
+  for (const [when, synced, version] of [['are', true, 'as hashed'], ['are not', false, '']] as const) {
+    it(`has an entry on record as ${synced ? 'good' : 'to be hashed again'} when its bytes ${when} certain to be kept`, async () => {
+      const bytes = bytesOf(5)
+      const manifest = await manifestOf(bytes)
+      const part = await store.part(manifest.root.toString(), { size: 5, name: 'x' })
+      await part.write(0, bytes)
+      const finished = await part.finish()
+      const sync = Promise.withResolvers<void>()
+      await shared.add({ manifest, ...finished, synced: sync.promise })
+      expect(shared.has(manifest.root)).to.equal(true)
+
+      if (synced) {
+        sync.resolve()
+        await new Promise(resolve => { setTimeout(resolve, 20) })
+      }
+
+      const records = await all(datastore.query({ prefix: '/formicary/catalog/entries/' }))
+      expect(records.map(({ value }) => decode(value) as { version: string }).map(record => record.version))
+        .to.deep.equal([version === '' ? '' : finished.version])
+    })
+  }
 
   it('removes an entry whose bytes the store has lost', async () => {
     const { cid } = await shareOne(shared, { name: 'a', content: bytesOf(3) })

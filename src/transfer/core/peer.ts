@@ -17,6 +17,9 @@ const MAX_AVOID_TIME = 8_000
 /** Blocks taken back that a peer may owe an answer for, before it is asked for nothing more. */
 const MAX_CANCELLED = 256
 
+/** A peer is asked for as much as this at once where its window allows: few large reads and requests cost least. */
+const REQUEST_SIZE = 16 * BLOCK_SIZE
+
 /** One peer of a download, as the rules see it. */
 export class DownloadPeer {
   readonly key: PeerKey
@@ -55,7 +58,7 @@ export class DownloadPeer {
   /** `true` if it may be asked for something now. */
   get ready (): boolean {
     return !this.choked && this.useful > 0 && this.cancelled.size < MAX_CANCELLED &&
-      (this.flow.inFlight === 0 || this.flow.room >= Math.min(4 * BLOCK_SIZE, this.flow.window / 2))
+      (this.flow.inFlight === 0 || this.flow.room >= Math.min(REQUEST_SIZE, this.flow.window / 2))
   }
 
   /** `true` if it has the piece and would give it. */

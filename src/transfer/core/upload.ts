@@ -23,8 +23,11 @@ import type { Random } from '../../random.ts'
 /** A peer that fetches one content: two contents make two sessions. */
 export type SessionKey = string
 
-/** Most bytes of one peer that are being read and sent at once. More is not faster, and holds memory. */
-const MAX_SERVING = 1024 * 1024
+/** Most bytes that are read at once. */
+const MAX_READ = 1024 * 1024
+
+/** Bytes of one peer that are being read and sent at once: one read while another is sent. */
+const MAX_SERVING = 2 * MAX_READ
 
 export type UploadInput =
   /** A session begins; `content` is the same string for all sessions of one content. */
@@ -155,8 +158,8 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
   }
 
   #serve (peer: UploadPeer, now: number): void {
-    while (!peer.choked && peer.serving < MAX_SERVING) {
-      const range = peer.next(MAX_SERVING)
+    while (!peer.choked && peer.serving <= MAX_SERVING - MAX_READ) {
+      const range = peer.next(MAX_READ)
 
       if (range === undefined) {
         return

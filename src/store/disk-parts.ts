@@ -17,6 +17,10 @@ import type { FileHandle } from 'node:fs/promises'
 /** The unit of `stat.blocks`, in bytes, whatever the file system. */
 const BLOCK_SIZE = 512
 
+/** What was free so many ms ago is believed by a part that needs no more than this share of it. */
+const FREE_SPACE_TIME = 1_000
+const FREE_SPACE_SHARE = 1 / 1024
+
 /** The folder of parts: opens and lists them. */
 export class DiskParts {
   readonly #downloads: string
@@ -25,8 +29,12 @@ export class DiskParts {
   /** File keys of the parts that are open. */
   readonly #open = new Set<string>()
 
+  /** File keys of the parts that may be in the folder, once we have looked. */
+  #known?: Set<string>
+
   /** `false` if the folders may be missing. */
   #made = false
+  #free = { bytes: 0, at: -Infinity }
 
   constructor (downloads: string, folder: string) {
     this.#downloads = downloads
@@ -53,6 +61,7 @@ export class DiskParts {
     } catch (err) {
       this.#open.delete(fileKey)
       this.#made = false
+      this.#known = undefined
       throw storeError(err, `Could not open a part in ${this.#folder}`)
     }
   }
@@ -105,13 +114,13 @@ export class DiskParts {
 
   async #openFile (info: PartInfo, fileKey: string): Promise<Part> {
     await this.#make()
-    const names = await readdir(this.#folder)
+    const names = await this.#namesOf(fileKey)
     const known = names.find(name => name.endsWith(`.${fileKey}.part`))
     const path = join(this.#folder, known ?? partName(info.name, fileKey))
     const file = await open(path, known == null ? 'wx+' : 'r+')
 
     try {
-      const { size, blocks } = await file.stat()
+      const { size, blocks } = known == null ? { size: 0, blocks: 0 } : await file.stat()
       const recovered = known == null ? begin(info) : await recover(path, info, size)
       await this.#assertRoom(info.size - blocks * BLOCK_SIZE)
 
@@ -158,6 +167,21 @@ export class DiskParts {
     })
   }
 
+  /** The files in the folder; none if it is known that no part of this key is there. */
+  async #namesOf (fileKey: string): Promise<string[]> {
+    if (this.#known?.has(fileKey) === false) {
+      this.#known.add(fileKey)
+
+      return []
+    }
+
+    const names = await readdir(this.#folder)
+    this.#known ??= new Set(names.map(name => fileKeyOf(name) ?? ''))
+    this.#known.add(fileKey)
+
+    return names
+  }
+
   async #make (): Promise<void> {
     if (!this.#made) {
       await mkdir(this.#folder, { recursive: true })
@@ -167,7 +191,15 @@ export class DiskParts {
   }
 
   async #assertRoom (bytes: number): Promise<void> {
-    if (await freeSpace(this.#folder) < bytes) {
+    const now = performance.now()
+
+    if (now - this.#free.at < FREE_SPACE_TIME && bytes < this.#free.bytes * FREE_SPACE_SHARE) {
+      return
+    }
+
+    this.#free = { bytes: await freeSpace(this.#folder), at: now }
+
+    if (this.#free.bytes < bytes) {
       throw new StoreFullError(`There is no room for ${bytes} bytes in ${this.#folder}`)
     }
   }

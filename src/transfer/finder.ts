@@ -1,7 +1,11 @@
+import { AbortError } from '@libp2p/interface'
 import { FIRST_LOOKUP, LOOKUP_INTERVAL, MAX_DIALS, MAX_RETRY_DELAY, MAX_SESSIONS, RETRY_DELAY, SOURCE_INTERVAL } from './constants.ts'
 import type { Source } from './index.ts'
 import type { SessionEnd } from './session.ts'
 import type { PeerKey } from '../core.ts'
+
+/** Why dials end; made once, since making an error with its stack takes longer than fetching a small file should. */
+const STOPPED = new AbortError('The download is over')
 
 /** What a finder needs of its surroundings. */
 export interface FinderInit {
@@ -58,7 +62,7 @@ export class Finder {
 
   stop (): void {
     clearInterval(this.#timer)
-    this.#stopped.abort()
+    this.#stopped.abort(STOPPED)
   }
 
   /** Takes somebody who may have the content. */

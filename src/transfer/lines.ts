@@ -24,14 +24,17 @@ export class Lines implements LineHandler {
     return this.#lines.size
   }
 
-  /** A line over a connection: one that is idle, or a new one. */
-  async open (connection: Connection, options?: AbortOptions): Promise<Line> {
+  /** A line over a connection that is idle. */
+  take (connection: Connection): Line | undefined {
     for (let line = this.#idle.get(connection)?.pop(); line != null; line = this.#idle.get(connection)?.pop()) {
       if (line.free) {
         return line
       }
     }
+  }
 
+  /** A new line over a connection. */
+  async open (connection: Connection, options?: AbortOptions): Promise<Line> {
     const stream = await connection.newStream(this.#protocol, { ...options, maxOutboundStreams: MAX_STREAMS })
 
     return this.#add(stream, connection, true)

@@ -44,7 +44,8 @@ export interface ServerInit {
 interface Served {
   session: Session
   holding: Holding
-  gone: AbortController
+  /** Aborted when it is over; made when somebody has to be told. */
+  gone?: AbortController
 
   /** Ends when all that was begun has been sent. */
   sending: Promise<void>
@@ -88,7 +89,7 @@ export class Server {
   join (session: Session, holding: Holding): void {
     const id = String(this.#nextId++)
     this.#ids.set(session, id)
-    this.#served.set(id, { session, holding, gone: new AbortController(), sending: Promise.resolve(), nodes: 0 })
+    this.#served.set(id, { session, holding, sending: Promise.resolve(), nodes: 0 })
     this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content })
   }
 
@@ -97,7 +98,7 @@ export class Server {
     const id = this.#ids.get(session)
 
     if (id != null) {
-      this.#served.get(id)?.gone.abort()
+      this.#served.get(id)?.gone?.abort()
       this.#served.delete(id)
       this.#ids.delete(session)
       this.#driver.handle({ type: 'gone', session: id })
@@ -131,7 +132,7 @@ export class Server {
     this.#driver.stop()
 
     for (const { gone } of this.#served.values()) {
-      gone.abort()
+      gone?.abort()
     }
 
     this.#served.clear()
@@ -191,7 +192,8 @@ export class Server {
     }
   }
 
-  async #sendBlocks ({ session, gone }: Served, range: Range, bytes: Uint8Array): Promise<void> {
+  async #sendBlocks (served: Served, range: Range, bytes: Uint8Array): Promise<void> {
+    const { session } = served
     const blocks = [...blocksOf(range)].map(({ piece, begin, length }) => {
       const start = begin - range.begin
 
@@ -204,20 +206,20 @@ export class Server {
       const wait = this.#pace.take(size, performance.now())
 
       if (wait > 0) {
-        await delay(wait, { signal: gone.signal })
+        await delay(wait, { signal: untilGone(served) })
       }
 
       session.sendBlocks(batch)
       this.#rate.add(size, performance.now())
 
       if (session.line.full) {
-        await session.line.drained({ signal: gone.signal })
+        await session.line.drained({ signal: untilGone(served) })
       }
     }
   }
 
   #sendNode (served: Served, cid: Uint8Array): void {
-    const { session, holding, gone } = served
+    const { session, holding } = served
     const node = { type: 'node' as const, cid, bytes: holding.node(cid) }
 
     if (served.nodes === 0 && !session.line.full) {
@@ -231,7 +233,7 @@ export class Server {
 
     served.sending = served.sending.then(async () => {
       try {
-        await session.line.drained({ signal: gone.signal })
+        await session.line.drained({ signal: untilGone(served) })
         session.send(node)
       } catch {
         // the session is over
@@ -240,4 +242,10 @@ export class Server {
       }
     })
   }
+}
+
+function untilGone (served: Served): AbortSignal {
+  served.gone ??= new AbortController()
+
+  return served.gone.signal
 }

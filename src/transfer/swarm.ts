@@ -99,18 +99,18 @@ export class Swarm implements SessionHandler, Holding {
   async #finished (complete: boolean): Promise<void> {
     const pieceCount = this.#fetch?.manifest?.pieceCount ?? 0
 
-    // opened before the download is forgotten, so that there is no gap in which nothing is served
-    if (complete && this.#sessions.size > 0) {
-      await this.#open().catch(() => undefined)
-    }
-
-    this.#fetch = undefined
-
     for (const session of [...this.#sessions.values()]) {
-      if (this.#content == null || !session.open || session.pieces(pieceCount).full) {
+      if (!complete || !session.open || session.pieces(pieceCount).full) {
         session.end()
       }
     }
+
+    // opened before the download is forgotten, so that there is no gap in which nothing is served
+    if (this.#sessions.size > 0 && await this.#open().catch(() => undefined) == null) {
+      this.#sessions.forEach(session => { session.end() })
+    }
+
+    this.#fetch = undefined
 
     this.#leaveIfEmpty()
   }

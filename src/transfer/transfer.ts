@@ -280,10 +280,17 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       return
     }
 
-    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT)]) }
     const { connectionManager } = this.#components
-    const connection = connectionManager.getConnections(holder).find(({ status, limits }) => status === 'open' && limits == null) ??
-      await connectionManager.openConnection(addresses.length > 0 ? withPeer(addresses, key) : holder, options)
+    const open = connectionManager.getConnections(holder).find(({ status, limits }) => status === 'open' && limits == null)
+    const idle = open == null ? undefined : this.#lines.take(open)
+
+    if (idle != null) {
+      swarm.begin(idle)
+      return
+    }
+
+    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT)]) }
+    const connection = open ?? await connectionManager.openConnection(addresses.length > 0 ? withPeer(addresses, key) : holder, options)
     const line = await this.#lines.open(connection, options)
 
     if (signal.aborted || swarm.hasSession(key) || !this.#started) {

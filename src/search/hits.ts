@@ -1,0 +1,97 @@
+/**
+ * Hits as users see them, and as they travel.
+ *
+ * @module
+ */
+
+import { peerIdFromMultihash } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { decode as decodeDigest } from 'multiformats/hashes/digest'
+import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_PATH_LENGTH } from './constants.ts'
+import { nameFault } from './core/messages.ts'
+import type { WireHit } from './core/messages.ts'
+import type { Hit } from './index.ts'
+import type { Match } from './text-index.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** What is said of a holder in each of its hits. */
+export type Holder = Pick<WireHit, 'holder' | 'addresses'>
+
+/** This node as a holder. Of very many addresses the first are told. */
+export function makeHolder (peerId: PeerId, addresses: Multiaddr[]): Holder {
+  return {
+    holder: peerId.toMultihash().bytes,
+    addresses: addresses.map(({ bytes }) => bytes).filter(({ byteLength }) => byteLength <= MAX_ADDRESS_SIZE).slice(0, MAX_ADDRESSES)
+  }
+}
+
+/** A match of this node, to be sent. */
+export function encodeHit ({ entry, score }: Match, holder: Holder): WireHit {
+  const { cid, name, path, size, mediaType, modified } = entry
+
+  return {
+    cid: cid.bytes,
+    name,
+    path: fitPath(path),
+    size,
+    ...mediaType != null && { mediaType },
+    ...modified != null && { modified },
+    ...holder,
+    score
+  }
+}
+
+/** What came, for a user; `undefined` if the holder has no PeerId that is known here. */
+export function decodeHit (hit: WireHit, self: PeerId): Hit | undefined {
+  const holder = peerIdOf(hit.holder)
+
+  if (holder == null) {
+    return
+  }
+
+  const { name, path, size, mediaType, modified, score } = hit
+  const local = holder.equals(self)
+
+  return {
+    cid: CID.decode(hit.cid),
+    name,
+    path,
+    size,
+    ...mediaType != null && { mediaType },
+    ...modified != null && { modified },
+    holder,
+    addresses: local ? [] : hit.addresses.flatMap(readAddress),
+    local,
+    score
+  }
+}
+
+/** The innermost folders of a path, as many as fit; none if one of them has a name that nobody accepts. */
+function fitPath (path: string): string {
+  if (path === '' || path.split('/').some(folder => nameFault(folder) != null)) {
+    return ''
+  }
+
+  const end = path.slice(-MAX_PATH_LENGTH)
+
+  return end === path ? path : end.slice(end.indexOf('/') + 1)
+}
+
+function peerIdOf (bytes: Uint8Array): PeerId | undefined {
+  try {
+    return peerIdFromMultihash(decodeDigest(bytes))
+  } catch {
+    // a kind of key that libp2p does not know
+  }
+}
+
+/** A node of a later version may have addresses that cannot be read here, and others that can. */
+function readAddress (bytes: Uint8Array): Multiaddr[] {
+  try {
+    return [multiaddr(bytes)]
+  } catch {
+    return []
+  }
+}

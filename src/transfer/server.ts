@@ -19,6 +19,9 @@ export interface Holding {
   /** How many pieces there are; `undefined` if that is not known, so that nothing can be had. */
   readonly pieceCount: number | undefined
 
+  /** `true` if all of it is here. */
+  readonly complete: boolean
+
   /** Bytes in a piece. */
   pieceSize (piece: number): number
 
@@ -49,6 +52,9 @@ interface Served {
 
   /** Ends when all that was begun has been sent. */
   sending: Promise<void>
+
+  /** Blocks that were asked for, taken back, and may not be sent yet. */
+  skipped: Range[]
 
   /** Nodes that were asked for and not sent. */
   nodes: number
@@ -89,8 +95,8 @@ export class Server {
   join (session: Session, holding: Holding): void {
     const id = String(this.#nextId++)
     this.#ids.set(session, id)
-    this.#served.set(id, { session, holding, sending: Promise.resolve(), nodes: 0 })
-    this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content })
+    this.#served.set(id, { session, holding, sending: Promise.resolve(), skipped: [], nodes: 0 })
+    this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content, complete: holding.complete })
   }
 
   /** A session is over. */
@@ -163,6 +169,7 @@ export class Server {
       case 'send': this.#served.get(output.to)?.session.send(output.message); break
       case 'drop': this.#served.get(output.session)?.session.line.abort(new ProtocolError(output.reason)); break
       case 'serve': this.#serve(output.session, output.range); break
+      case 'skip': this.#served.get(output.session)?.skipped.push(output.range); break
     }
   }
 
@@ -187,6 +194,8 @@ export class Server {
       }
     }
 
+    served.skipped = served.skipped.filter(skipped => !overlap(skipped, range))
+
     if (this.#served.has(id)) {
       this.#driver.handle({ type: 'served', session: id, range })
     }
@@ -201,7 +210,7 @@ export class Server {
     })
 
     for (let i = 0; i < blocks.length && !session.over; i += this.#batch) {
-      const batch = blocks.slice(i, i + this.#batch)
+      const batch = blocks.slice(i, i + this.#batch).filter(block => !this.#isSkipped(served, block))
       const size = batch.reduce((sum, block) => sum + block.bytes.byteLength, 0)
       const wait = this.#pace.take(size, performance.now())
 
@@ -216,6 +225,18 @@ export class Server {
         await session.line.drained({ signal: untilGone(served) })
       }
     }
+  }
+
+  /** Says that a block will not come, if it was taken back. */
+  #isSkipped ({ session, skipped }: Served, { piece, begin, bytes: { byteLength: length } }: Omit<Range, 'length'> & { bytes: Uint8Array }): boolean {
+    const range = { piece, begin, length }
+    const skip = skipped.some(other => overlap(other, range))
+
+    if (skip) {
+      session.send({ type: 'reject', ...range })
+    }
+
+    return skip
   }
 
   #sendNode (served: Served, cid: Uint8Array): void {
@@ -242,6 +263,10 @@ export class Server {
       }
     })
   }
+}
+
+function overlap (a: Range, b: Range): boolean {
+  return a.piece === b.piece && a.begin < b.begin + b.length && b.begin < a.begin + a.length
 }
 
 function untilGone (served: Served): AbortSignal {

@@ -54,6 +54,10 @@ export class Swarm implements SessionHandler, Holding {
     return this.#manifest?.pieceCount
   }
 
+  get complete (): boolean {
+    return this.#content != null
+  }
+
   pieceSize (piece: number): number {
     return this.#manifest?.pieceSize(piece) ?? 0
   }

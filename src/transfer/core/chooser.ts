@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_SIZE } from '../constants.ts'
+import { BLOCK_SIZE, LATE_FACTOR } from '../constants.ts'
 import { blockId, OpenPiece, pieceOf } from './pieces.ts'
 import type { Budget, Layout, Span } from './download.ts'
 import type { Range } from './messages.ts'
@@ -70,7 +70,7 @@ export class Chooser {
 
     open.owner ??= peer.key
 
-    return open.ask(peer.flow.room)
+    return open.ask(peer.flow.room, peer.cancelled)
   }
 
   /** A peer will not send a block; unless somebody else will, it is missing again. */
@@ -191,7 +191,7 @@ export class Chooser {
       const eta = other.flow.eta(0) ?? (other.requests.size === 0 ? 0 : now - other.heard)
       owed += other.requests.size
 
-      if (other !== peer && other.requests.size > 0 && eta > longest && this.#lastOwed(other, peer, now) !== undefined) {
+      if (other !== peer && eta > longest && isTakeable(other, mine, now) && this.#lastOwed(other, peer, now) !== undefined) {
         slowest = other
         longest = eta
       }
@@ -230,7 +230,7 @@ export class Chooser {
     }
 
     for (const other of this.#init.peers.values()) {
-      const overdue = now - other.heard > SOONER * mine + MUCH_SOONER
+      const overdue = (other.flow.eta(0) ?? now - other.heard) > SOONER * mine + MUCH_SOONER
 
       for (const id of other.requests.keys()) {
         if (other !== peer && overdue && this.#mayFetch(id, peer, now)) {
@@ -259,13 +259,28 @@ export class Chooser {
   }
 }
 
+/**
+ * `true` if the last block that a peer owes is not under way yet: others come
+ * before it for longer than it takes to tell the peer. Or if nothing has come
+ * from it for so long that nothing may be under way at all.
+ */
+function isTakeable (peer: DownloadPeer, mine: number, now: number): boolean {
+  const { rate, rtt } = peer.flow
+  const blockTime = rate === 0 ? UNKNOWN_ETA : BLOCK_SIZE / rate
+  const delay = rtt === Infinity ? UNKNOWN_ETA : rtt
+
+  return peer.requests.size > 1 + Math.ceil(2 * delay / blockTime) ||
+    (peer.requests.size > 0 && now - peer.heard > LATE_FACTOR * blockTime + delay + mine + MUCH_SOONER)
+}
+
 function beginOf (id: BlockId): number {
   return (id - blockId(pieceOf(id), 0)) * BLOCK_SIZE
 }
 
 /** `true` if a peer may be asked for missing blocks of an open piece. */
 function canHelp (open: OpenPiece, peer: DownloadPeer, now: number): boolean {
-  if (!open.wanting || !peer.offers(open.piece, now)) {
+  // a block that was taken back may be under way from this peer: asked for again, it would come twice
+  if (!open.wants(peer.cancelled) || !peer.offers(open.piece, now)) {
     return false
   }
 

@@ -77,13 +77,22 @@ export class OpenPiece {
     return this.#blocks[begin / BLOCK_SIZE] === HERE
   }
 
-  /** Marks the first missing blocks that lie together as asked for: at most `bytes`, at least one block. */
-  ask (bytes: number): Range {
-    const first = this.#blocks.indexOf(MISSING)
+  /** `true` if a block is missing that is not among `except`. */
+  wants (except: ReadonlySet<BlockId>): boolean {
+    return this.wanting && (except.size === 0 || this.#firstMissing(except) !== -1)
+  }
+
+  /**
+   * Marks the first missing blocks that lie together, and are not among
+   * `except`, as asked for: at most `bytes`, at least one block. There must be
+   * one, see {@link OpenPiece.wants}.
+   */
+  ask (bytes: number, except: ReadonlySet<BlockId>): Range {
+    const first = this.#firstMissing(except)
     const most = Math.max(1, Math.floor(bytes / BLOCK_SIZE))
     let end = first
 
-    while (end < this.#blocks.length && end - first < most && this.#blocks[end] === MISSING) {
+    while (end - first < most && this.#isMissing(end, except)) {
       this.#blocks[end++] = ASKED
       this.#missing--
     }
@@ -91,6 +100,14 @@ export class OpenPiece {
     const begin = first * BLOCK_SIZE
 
     return { piece: this.piece, begin, length: Math.min(end * BLOCK_SIZE, this.size) - begin }
+  }
+
+  #firstMissing (except: ReadonlySet<BlockId>): number {
+    return this.#blocks.findIndex((_, index) => this.#isMissing(index, except))
+  }
+
+  #isMissing (index: number, except: ReadonlySet<BlockId>): boolean {
+    return this.#blocks[index] === MISSING && !except.has(this.piece * BLOCKS + index)
   }
 
   /** A block that was asked for will not come. */

@@ -2,8 +2,13 @@ import type { Range } from './messages.ts'
 import type { SessionKey } from './upload.ts'
 import type { PeerKey } from '../../core.ts'
 
-/** How often a peer is sent elsewhere for a piece, before it gets it from us all the same. */
-const MAX_REFUSALS = 4
+/**
+ * How often a peer is sent elsewhere for a piece, before it gets it from us
+ * all the same: patiently if it did find others there, which is not so where
+ * the others cannot reach each other.
+ */
+const MAX_REFUSALS = 6
+const FIRST_REFUSALS = 3
 
 /** A piece that was last sent so long ago, and was not announced by who got it, is not on its way any more, in ms. */
 const SPREAD_TIME = 10_000
@@ -13,6 +18,9 @@ export class UploadPeer {
   readonly session: SessionKey
   readonly peer: PeerKey
   readonly content: string
+
+  /** We have all of the content, so that it may fetch elsewhere what others got from us. */
+  readonly complete: boolean
   choked = true
   interested = false
 
@@ -31,25 +39,37 @@ export class UploadPeer {
   /** What is to be sent, in the order it was asked for. */
   readonly queue: Range[] = []
 
+  /** What is being sent. */
+  underway: Range[] = []
+
   /** Pieces we sent some of, and when last. */
   readonly given = new Map<number, number>()
 
-  /** Pieces it says it has got. */
-  readonly announced = new Set<number>()
+  readonly #announced = new Set<number>()
+
+  /** It got pieces from others. */
+  #findsOthers = false
 
   readonly #refused = new Map<number, number>()
 
-  constructor (session: SessionKey, peer: PeerKey, content: string) {
+  constructor ({ session, peer, content, complete }: { session: SessionKey, peer: PeerKey, content: string, complete: boolean }) {
     this.session = session
     this.peer = peer
     this.content = content
+    this.complete = complete
+  }
+
+  /** It says that it has got a piece. */
+  announce (piece: number): void {
+    this.#announced.add(piece)
+    this.#findsOthers ||= !this.given.has(piece)
   }
 
   /** `true` if others can get a piece from this peer, now or soon. */
   isSpreading (piece: number, now: number): boolean {
     const given = this.given.get(piece)
 
-    return given !== undefined && (this.announced.has(piece) || now - given < SPREAD_TIME)
+    return given !== undefined && (this.#announced.has(piece) || now - given < SPREAD_TIME)
   }
 
   /** Sends it elsewhere for a piece; `false` if that was done often enough. */
@@ -57,7 +77,7 @@ export class UploadPeer {
     const times = this.#refused.get(piece) ?? 0
     this.#refused.set(piece, times + 1)
 
-    return times < MAX_REFUSALS
+    return times < (this.#findsOthers ? MAX_REFUSALS : FIRST_REFUSALS)
   }
 
   /** Takes the next range to send: what lies together in one piece goes out in one, up to `most` bytes. */
@@ -109,6 +129,11 @@ export class UploadPeer {
     }
 
     return cancelled
+  }
+
+  /** `true` if something that lies in a range is being sent. */
+  isServing ({ piece, begin, length }: Range): boolean {
+    return this.underway.some(range => range.piece === piece && range.begin < begin + length && begin < range.begin + range.length)
   }
 
   /** Takes back everything that is not being sent yet. */

@@ -5,8 +5,8 @@
  * give us most of what we want are served, and one more at random (BEP 3); a
  * seed, to whom nobody gives anything, serves everybody in turn.
  *
- * When several fetch the same content from us, a piece goes out once before
- * any goes out twice: a request for a piece that another is getting, or has
+ * When several fetch the same content from us, and we have all of it, a piece
+ * goes out once before any goes out twice: a request for a piece that another is getting, or has
  * got, from us is rejected a few times, so that the peer fetches it from there.
  * That is what super-seeding (BEP 16) is for, without lying about what we have.
  *
@@ -30,8 +30,8 @@ const MAX_READ = 1024 * 1024
 const MAX_SERVING = 2 * MAX_READ
 
 export type UploadInput =
-  /** A session begins; `content` is the same string for all sessions of one content. */
-  | { type: 'peer', session: SessionKey, peer: PeerKey, content: string }
+  /** A session begins; `content` is the same string for all sessions of one content. `complete` if we have all of it. */
+  | { type: 'peer', session: SessionKey, peer: PeerKey, content: string, complete: boolean }
   | { type: 'gone', session: SessionKey }
   | { type: 'message', session: SessionKey, message: Message }
   /** A range that was to be served has been sent, or could not be (and was rejected). */
@@ -45,6 +45,8 @@ export type UploadOutput =
   | Extract<CoreOutput<never, never>, { type: 'timer' }>
   /** Read this range and send it as blocks, then say `served`. */
   | { type: 'serve', session: SessionKey, range: Range }
+  /** Reject what lies in this range instead of sending it, as far as it has not been sent. */
+  | { type: 'skip', session: SessionKey, range: Range }
   /** Break off with a peer, which asks for too much. */
   | { type: 'drop', session: SessionKey, reason: string }
 
@@ -75,7 +77,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
       this.#rechokeArmed = false
       this.#rechoke(now)
     } else if (input.type === 'peer') {
-      this.#peers.set(input.session, new UploadPeer(input.session, input.peer, input.content))
+      this.#peers.set(input.session, new UploadPeer(input))
     } else {
       const peer = this.#peers.get(input.session)
 
@@ -118,13 +120,23 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
         this.#choke(peer)
         this.#fillSlots(now)
         break
-      case 'have': peer.announced.add(message.piece); break
+      case 'have': peer.announce(message.piece); break
       case 'request': this.#request(peer, message, now); break
       case 'cancel':
-        for (const range of peer.cancel(message)) {
-          this.#reject(peer, range)
-        }
+        this.#cancel(peer, message)
         break
+    }
+  }
+
+  #cancel (peer: UploadPeer, { piece, begin, length }: Range): void {
+    const range = { piece, begin, length }
+
+    for (const cancelled of peer.cancel(range)) {
+      this.#reject(peer, cancelled)
+    }
+
+    if (peer.isServing(range)) {
+      this.#out.push({ type: 'skip', session: peer.session, range })
     }
   }
 
@@ -136,6 +148,8 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     } else if (peer.choked || this.#betterElsewhere(peer, piece, now)) {
       this.#reject(peer, range)
     } else {
+      // from now on, or whoever asks while it waits would get it as well
+      peer.given.set(piece, now)
       peer.queue.push(range)
       peer.queued += length
       this.#serve(peer, now)
@@ -144,7 +158,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
 
   /** `true` if the peer should fetch this piece from somebody who has it, or is getting it, from us. */
   #betterElsewhere (peer: UploadPeer, piece: number, now: number): boolean {
-    if (peer.given.has(piece)) {
+    if (!peer.complete || peer.given.has(piece)) {
       return false
     }
 
@@ -166,6 +180,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
       }
 
       peer.serving += Math.max(1, range.length)
+      peer.underway.push(range)
       peer.given.set(range.piece, now)
       this.#out.push({ type: 'serve', session: peer.session, range })
     }
@@ -173,6 +188,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
 
   #served (peer: UploadPeer, range: Range, now: number): void {
     peer.serving -= Math.max(1, range.length)
+    peer.underway = peer.underway.filter(({ piece, begin }) => piece !== range.piece || begin !== range.begin)
     peer.queued -= range.length
     peer.given.set(range.piece, now)
     this.#serve(peer, now)

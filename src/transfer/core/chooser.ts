@@ -18,8 +18,8 @@ import type { PeerKey } from '../../core.ts'
 const READ_AHEAD = 4
 
 /** What a block that somebody owes us is taken over for: this many times sooner, and by more than so many ms. */
-const SOONER = 2
-const MUCH_SOONER = 100
+const SOONER = 3
+const MUCH_SOONER = 250
 
 /** What a peer whose speed is unknown is thought to need for a block, in ms. */
 const UNKNOWN_ETA = 300

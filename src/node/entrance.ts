@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { delay } from '../delay.ts'
+import { delay, waitFor } from '../delay.ts'
 import { InvalidParametersError } from '../errors.ts'
-import type { AbortOptions, Connection, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
+import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** How long to wait for one known node, in ms. */
@@ -11,20 +11,43 @@ const JOIN_TIMEOUT = 10_000
 const RETRY_DELAY = 1_000
 const MAX_RETRY_DELAY = 60_000
 
+/** What an {@link Entrance} is made with. */
+export interface EntranceInit {
+  libp2p: Libp2p
+  bootstrap: Array<string | Multiaddr>
+
+  /** Protocols of the services that have to notice who comes in. */
+  protocols: string[]
+}
+
 /** The way into the colony: known nodes, dialled until one of them answers, and again when nobody is left. */
 export class Entrance {
   readonly #libp2p: Libp2p
   readonly #bootstrap: Multiaddr[]
+  readonly #protocols: string[]
   readonly #stopped = new AbortController()
 
+  /** Who is known to the services of which protocol. */
+  readonly #known = new Map<string, Set<string>>()
+  readonly #waiting = new Set<() => void>()
+  #topologies: string[] = []
+
   /** @throws {InvalidParametersError} an address is not a multiaddr */
-  constructor (libp2p: Libp2p, bootstrap: Array<string | Multiaddr>) {
+  constructor ({ libp2p, bootstrap, protocols }: EntranceInit) {
     this.#libp2p = libp2p
     this.#bootstrap = bootstrap.map(parseAddress)
+    this.#protocols = protocols
   }
 
   /** Goes on until `stop`; resolves when the first known node is in, or all have been tried. */
   async start (): Promise<void> {
+    this.#topologies = await Promise.all(this.#protocols.map(async protocol => this.#libp2p.register(protocol, {
+      onConnect: peer => { this.#note(protocol, peer) },
+      onDisconnect: peer => { this.#known.delete(String(peer)) }
+    })))
+
+    this.#libp2p.addEventListener('peer:identify', this.#wake)
+
     if (this.#bootstrap.length > 0) {
       await this.#tryAll()
       void this.#keepIn().catch(() => {})
@@ -33,20 +56,44 @@ export class Entrance {
 
   stop (): void {
     this.#stopped.abort()
+    this.#libp2p.removeEventListener('peer:identify', this.#wake)
+    this.#topologies.forEach(topology => { this.#libp2p.unregister(topology) })
   }
 
   /**
-   * Connects to a known node, and waits until it is known what it speaks.
+   * Connects to a known node, and waits until the services know it too.
    *
    * @throws what dialling says, or the reason of `signal`
    */
   async join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId> {
     const signals = [this.#stopped.signal, AbortSignal.timeout(JOIN_TIMEOUT), ...(options?.signal == null ? [] : [options.signal])]
     const signal = AbortSignal.any(signals)
-    const connection = await this.#libp2p.dial(parseAddress(address), { signal })
-    await this.#identified(connection, signal)
+    const { remotePeer } = await this.#libp2p.dial(parseAddress(address), { signal })
 
-    return connection.remotePeer
+    while (!await this.#isKnown(remotePeer)) {
+      await waitFor(new Promise<void>(resolve => { this.#waiting.add(resolve) }), signal)
+    }
+
+    return remotePeer
+  }
+
+  /** `true` if it has said what it speaks, and the services for that have been told. */
+  async #isKnown (peer: PeerId): Promise<boolean> {
+    const speaks = (await this.#libp2p.peerStore.get(peer).catch(() => undefined))?.protocols ?? []
+    const known = this.#known.get(String(peer))
+
+    return speaks.length > 0 && this.#protocols.every(protocol => known?.has(protocol) === true || !speaks.includes(protocol))
+  }
+
+  #note (protocol: string, peer: PeerId): void {
+    const known = this.#known.get(String(peer)) ?? new Set()
+    this.#known.set(String(peer), known.add(protocol))
+    this.#wake()
+  }
+
+  readonly #wake = (): void => {
+    this.#waiting.forEach(resolve => { resolve() })
+    this.#waiting.clear()
   }
 
   /** Resolves as soon as one is in. */
@@ -66,32 +113,6 @@ export class Entrance {
         wait = RETRY_DELAY / 2
       }
     }
-  }
-
-  /** Only who has been identified is known to speak our protocols. */
-  async #identified (connection: Connection, signal: AbortSignal): Promise<void> {
-    const peer = await this.#libp2p.peerStore.get(connection.remotePeer).catch(() => undefined)
-
-    if (peer != null && peer.protocols.length > 0) {
-      return
-    }
-
-    await new Promise<void>((resolve, reject) => {
-      const end = (then: () => void): void => {
-        this.#libp2p.removeEventListener('peer:identify', onIdentify)
-        signal.removeEventListener('abort', onAbort)
-        then()
-      }
-      const onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
-        if (detail.peerId.equals(connection.remotePeer)) {
-          end(resolve)
-        }
-      }
-      const onAbort = (): void => { end(() => { reject(signal.reason as Error) }) }
-
-      this.#libp2p.addEventListener('peer:identify', onIdentify)
-      signal.addEventListener('abort', onAbort)
-    })
   }
 }
 

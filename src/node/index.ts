@@ -14,7 +14,9 @@ import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { catalog } from '../catalog/index.ts'
 import { InvalidParametersError } from '../errors.ts'
+import { searchProtocol } from '../search/constants.ts'
 import { search } from '../search/index.ts'
+import { transferProtocol } from '../transfer/constants.ts'
 import { transfer } from '../transfer/index.ts'
 import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
@@ -28,6 +30,13 @@ import type { AbortOptions, Libp2p, PeerId, TypedEventTarget } from '@libp2p/int
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pInit, ServiceFactoryMap } from 'libp2p'
 import type { CID } from 'multiformats/cid'
+
+/**
+ * Connections a second that are taken from one IP address. libp2p's default of
+ * 5 is met by a family, a class, or a dozen nodes that are tried out on one
+ * machine, whose members would be turned away without a word.
+ */
+const INBOUND_THRESHOLD = 100
 
 /** How a node is made. */
 export interface NodeInit {
@@ -225,6 +234,7 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
       datastore,
       privateKey: await loadIdentity(datastore),
       addresses: { listen: init.listen ?? listen },
+      connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD },
       ...init.libp2p,
       services: {
         identify: identify(),
@@ -242,7 +252,7 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
       } as unknown as ServiceFactoryMap<NodeServices>,
       start: false
     })
-    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], open, close })
+    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], protocols: protocolsOf(network), open, close })
 
     if (init.start !== false) {
       await node.start()
@@ -255,4 +265,8 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
     await close()
     throw err
   }
+}
+
+function protocolsOf (network: string): string[] {
+  return [searchProtocol(network), transferProtocol(network)]
 }

@@ -15,6 +15,9 @@ export interface FormicaryNodeInit {
   libp2p: Libp2p<NodeServices>
   bootstrap: Array<string | Multiaddr>
 
+  /** Protocols of the services that have to notice who comes in. */
+  protocols: string[]
+
   /** Opens what is kept; nothing happens if it is open. */
   open (): Promise<void>
   close (): Promise<void>
@@ -39,7 +42,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     super()
     this.libp2p = init.libp2p
     this.#init = init
-    this.#entrance = new Entrance(init.libp2p, init.bootstrap)
+    this.#entrance = new Entrance(init)
     const pass = (event: Event): void => {
       this.dispatchEvent(new CustomEvent(event.type, { detail: (event as CustomEvent<unknown>).detail }))
     }
@@ -106,7 +109,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
         throw err
       }
 
-      this.#entrance = new Entrance(this.libp2p, this.#init.bootstrap)
+      this.#entrance = new Entrance(this.#init)
       await this.#entrance.start()
     })
   }

@@ -6,8 +6,10 @@
 
 import { MAX_NODE_SIZE } from '../content/constants.ts'
 
-/** Version of the protocol; the last part of its id. */
-export const TRANSFER_VERSION = '1.0.0'
+/** The protocol's id in a colony. */
+export function transferProtocol (network: string): string {
+  return `/formicary/${network}/transfer/1.0.0`
+}
 
 /**
  * Bytes in a block, the unit that is asked for and sent. Sends of 64 to

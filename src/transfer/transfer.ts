@@ -6,7 +6,7 @@ import { PIECE_SIZE } from '../content/index.ts'
 import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { Announcer } from './announcer.ts'
-import { DIAL_TIMEOUT, MAX_STREAMS, TRANSFER_VERSION, UPLOAD_SLOTS } from './constants.ts'
+import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
 import { PieceBuffers } from './piece-buffers.ts'
@@ -70,7 +70,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
     this.#components = components
     this.#init = init
-    this.#protocol = `/formicary/${network}/transfer/${TRANSFER_VERSION}`
+    this.#protocol = transferProtocol(network)
     this.#log = components.logger.forComponent('formicary:transfer')
     this.#server = new Server({ slots: uploadSlots, limit: uploadLimit, log: this.#log })
     this.#buffers = new PieceBuffers(init.memory)

@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
 import { InvalidParametersError } from '../errors.ts'
-import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface'
+import type { AbortOptions, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** How long to wait for one known node, in ms. */
@@ -27,6 +27,9 @@ export class Entrance {
   readonly #protocols: string[]
   readonly #stopped = new AbortController()
 
+  /** What connected peers said they speak. The peer store has some of that before they say it. */
+  readonly #speaks = new Map<string, string[]>()
+
   /** Who is known to the services of which protocol. */
   readonly #known = new Map<string, Set<string>>()
   readonly #waiting = new Set<() => void>()
@@ -39,14 +42,17 @@ export class Entrance {
     this.#protocols = protocols
   }
 
+  /** Takes note of who comes; before the node starts, so that nobody is missed. */
+  watch (): void {
+    this.#libp2p.addEventListener('peer:identify', this.#onIdentify)
+    this.#libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+  }
+
   /** Goes on until `stop`; resolves when the first known node is in, or all have been tried. */
   async start (): Promise<void> {
     this.#topologies = await Promise.all(this.#protocols.map(async protocol => this.#libp2p.register(protocol, {
-      onConnect: peer => { this.#note(protocol, peer) },
-      onDisconnect: peer => { this.#known.delete(String(peer)) }
+      onConnect: peer => { this.#note(protocol, peer) }
     })))
-
-    this.#libp2p.addEventListener('peer:identify', this.#wake)
 
     if (this.#bootstrap.length > 0) {
       await this.#tryAll()
@@ -56,7 +62,8 @@ export class Entrance {
 
   stop (): void {
     this.#stopped.abort()
-    this.#libp2p.removeEventListener('peer:identify', this.#wake)
+    this.#libp2p.removeEventListener('peer:identify', this.#onIdentify)
+    this.#libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     this.#topologies.forEach(topology => { this.#libp2p.unregister(topology) })
   }
 
@@ -70,7 +77,7 @@ export class Entrance {
     const signal = AbortSignal.any(signals)
     const { remotePeer } = await this.#libp2p.dial(parseAddress(address), { signal })
 
-    while (!await this.#isKnown(remotePeer)) {
+    while (!this.#isKnown(remotePeer)) {
       await waitFor(new Promise<void>(resolve => { this.#waiting.add(resolve) }), signal)
     }
 
@@ -78,11 +85,21 @@ export class Entrance {
   }
 
   /** `true` if it has said what it speaks, and the services for that have been told. */
-  async #isKnown (peer: PeerId): Promise<boolean> {
-    const speaks = (await this.#libp2p.peerStore.get(peer).catch(() => undefined))?.protocols ?? []
+  #isKnown (peer: PeerId): boolean {
+    const speaks = this.#speaks.get(String(peer))
     const known = this.#known.get(String(peer))
 
-    return speaks.length > 0 && this.#protocols.every(protocol => known?.has(protocol) === true || !speaks.includes(protocol))
+    return speaks != null && this.#protocols.every(protocol => known?.has(protocol) === true || !speaks.includes(protocol))
+  }
+
+  readonly #onIdentify = ({ detail: { peerId, protocols } }: CustomEvent<IdentifyResult>): void => {
+    this.#speaks.set(String(peerId), protocols)
+    this.#wake()
+  }
+
+  readonly #onDisconnect = ({ detail: peer }: CustomEvent<PeerId>): void => {
+    this.#speaks.delete(String(peer))
+    this.#known.delete(String(peer))
   }
 
   #note (protocol: string, peer: PeerId): void {
@@ -91,7 +108,7 @@ export class Entrance {
     this.#wake()
   }
 
-  readonly #wake = (): void => {
+  #wake (): void {
     this.#waiting.forEach(resolve => { resolve() })
     this.#waiting.clear()
   }

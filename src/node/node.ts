@@ -101,15 +101,17 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
       }
 
       await this.#init.open()
+      this.#entrance = new Entrance(this.#init)
+      this.#entrance.watch()
 
       try {
         await this.libp2p.start()
       } catch (err) {
+        this.#entrance.stop()
         await this.#init.close()
         throw err
       }
 
-      this.#entrance = new Entrance(this.#init)
       await this.#entrance.start()
     })
   }

@@ -13,6 +13,8 @@ import { memoryStore } from 'formicary/store'
 import { transfer } from 'formicary/transfer'
 import { createLibp2p } from 'libp2p'
 
+/** The type of the node tells which services it has. */
+// eslint-disable-next-line @typescript-eslint/explicit-function-return-type
 async function create () {
   // the catalog serves what transfer puts there
   const store = memoryStore()
@@ -38,13 +40,15 @@ for await (const entry of ada.services.catalog.share({ name: 'hello.txt', conten
 }
 
 // search asks whoever is connected, as soon as it is known what they speak
-ben.addEventListener('peer:identify', async () => {
+ben.addEventListener('peer:identify', () => { void fetchAll() }, { once: true })
+
+async function fetchAll (): Promise<void> {
   for await (const hit of ben.services.search.find('hello')) {
     const entry = await ben.services.transfer.download(hit.cid, { name: hit.name, size: hit.size, sources: [hit] })
     console.log('ben has', entry.name, entry.size)
   }
 
   await Promise.all([ada.stop(), ben.stop()])
-}, { once: true })
+}
 
 await ben.dial(ada.getMultiaddrs())

@@ -30,7 +30,7 @@ export class Member {
         } else if ('error' in answer) {
           end(() => { reject(new Error(`${this.name} could not ${task}: ${answer.error}`)) })
         } else {
-          end(() => { resolve(answer.result as Tasks[Task][1]) })
+          end(() => { resolve(answer.result) })
         }
       }
       const onExit = (): void => { end(() => { reject(new Error(`${this.name} is gone`)) }) }

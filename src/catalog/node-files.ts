@@ -41,7 +41,7 @@ async function resolveLinks (path: string): Promise<string> {
 
   try {
     return await realpath(absolute)
-  } catch (err) {
+  } catch {
     const parent = dirname(absolute)
 
     return parent === absolute ? absolute : join(await resolveLinks(parent), basename(absolute))

@@ -16,6 +16,7 @@
  */
 
 import { PIECE_SIZE } from '../content/constants.ts'
+import { equal, fails, same, sample } from './test-tools.ts'
 import type { Part, PartInfo, Reader, Store } from './index.ts'
 
 /** How to come by the stores that are tested. */
@@ -137,7 +138,7 @@ function partTests (test: Test): void {
   test('are opened once at a time', async store => {
     const [first, second] = await Promise.allSettled([begin(store), begin(store)])
     equal([first.status, second.status].sort().join(), 'fulfilled,rejected')
-    equal((first.status === 'rejected' ? first : second as PromiseRejectedResult).reason.name, 'StoreWriteError')
+    equal(((first.status === 'rejected' ? first : second as PromiseRejectedResult).reason as Error).name, 'StoreWriteError')
     await (first.status === 'fulfilled' ? first.value : (second as PromiseFulfilledResult<Part>).value).close()
 
     await (await begin(store)).close()
@@ -381,13 +382,7 @@ async function finished (store: Store, key: string, size: number, name: string):
 }
 
 async function list (store: Store): Promise<PartInfo[]> {
-  const infos: PartInfo[] = []
-
-  for await (const info of store.parts()) {
-    infos.push(info)
-  }
-
-  return infos
+  return Array.fromAsync(store.parts())
 }
 
 async function using<T> (store: Store, location: string, use: (reader: Reader) => Promise<T>): Promise<T> {
@@ -398,32 +393,4 @@ async function using<T> (store: Store, location: string, use: (reader: Reader) =
   } finally {
     await reader.close()
   }
-}
-
-/** Bytes that differ from their neighbours, and from those a piece away. */
-function sample (size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, i) => i * 31 + (i >> 12))
-}
-
-function equal (actual: unknown, expected: unknown): void {
-  if (actual !== expected) {
-    throw new Error(`Got ${String(actual)} instead of ${String(expected)}`)
-  }
-}
-
-function same (actual: Uint8Array, expected: Uint8Array): void {
-  equal(actual.byteLength, expected.byteLength)
-  equal(actual.findIndex((byte, i) => byte !== expected[i]), -1)
-}
-
-async function fails (name: string, action: () => Promise<unknown>): Promise<void> {
-  let failure: unknown
-
-  try {
-    await action()
-  } catch (err) {
-    failure = err
-  }
-
-  equal((failure as Error | undefined)?.name, name)
 }

@@ -9,7 +9,7 @@
  */
 
 import { Encoder } from '@msgpack/msgpack'
-import { Uint8ArrayList } from 'uint8arraylist'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import { decodeValue } from '../wire/channel.ts'
 import { HEADER_SIZE } from '../wire/frame.ts'
 import type { AnyMessage } from './core/messages.ts'

@@ -1,6 +1,6 @@
-import { hashPiece, isNodeCid, isPieceCid, Manifest, PIECE_SIZE } from '../content/index.ts'
+import { isNodeCid, isPieceCid, Manifest, PIECE_SIZE } from '../content/index.ts'
 import { AbortError } from '@libp2p/interface'
-import { ContentChangedError, InvalidParametersError, NotFoundError } from '../errors.ts'
+import { InvalidParametersError, NotFoundError } from '../errors.ts'
 import { DownloadUsers } from './users.ts'
 import { Bitfield } from './core/bitfield.ts'
 import { Finder } from './finder.ts'
@@ -8,40 +8,18 @@ import { ManifestFetch } from './manifest-fetch.ts'
 import { PieceFetch } from './piece-fetch.ts'
 import { STALLED_TIMEOUT } from './constants.ts'
 import { Rate } from './rate.ts'
+import { Readers } from './readers.ts'
+import { piecesOf, readFinished, storedBytes, verifiedPieces } from './stored.ts'
 import type { Message } from './core/messages.ts'
-import type { FinderInit } from './finder.ts'
+import type { FetchInit } from './fetch-init.ts'
 import type { Source, TransferProgress } from './index.ts'
-import type { PieceBuffers } from './piece-buffers.ts'
 import type { PeerActions } from './piece-fetch.ts'
+import type { PieceReader } from './readers.ts'
 import type { Session, SessionEnd } from './session.ts'
 import type { PeerKey } from '../core.ts'
 import type { Entry } from '../content/entry.ts'
-import type { Finished, Part, Store } from '../store/index.ts'
-import type { Logger } from '@libp2p/interface'
+import type { Finished, Part } from '../store/index.ts'
 import type { CID } from 'multiformats/cid'
-
-/** What a {@link Fetch} works with. */
-export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded'> {
-  cid: CID
-  name?: string
-  path?: string
-  size?: number
-  store: Store
-  buffers: PieceBuffers
-  log: Logger
-
-  isBanned (peer: PeerKey): boolean
-  ban (peer: PeerKey): void
-
-  /** Ends the session with a peer. */
-  drop (peer: PeerKey, reason: string): void
-
-  /** Bytes of blocks have come. */
-  onBytes (bytes: number): void
-
-  /** Makes an entry of what was fetched. */
-  onFinished (manifest: Manifest, finished: Finished, path?: string): Promise<Entry>
-}
 
 /**
  * One content being fetched, from the first question to the entry: the
@@ -73,8 +51,7 @@ export class Fetch {
   #otherSize = Promise.withResolvers<number>()
   #hopeAt = performance.now()
   #bytesAt = performance.now()
-  readonly #readers = new Set<{ piece: number }>()
-  readonly #stored = new Waiting()
+  readonly #readers: Readers
   #finishing = false
   #finished?: Finished
 
@@ -88,14 +65,14 @@ export class Fetch {
       isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer),
       onTick: () => { this.#tick() }
     })
+    this.#readers = new Readers({
+      want: pieces => { this.#pieces?.want(pieces.map(piece => ({ from: piece, to: this.manifest?.pieceCount ?? 0 }))) },
+      has: piece => this.#finishing || this.#pieces?.have.has(piece) === true,
+      read: async (offset, length) => await this.read(offset, length) ?? this.#readFinished(offset, length)
+    })
     this.done = this.#run()
     this.done.catch(() => {})
     this.#manifestKnown.promise.catch(() => {})
-  }
-
-  /** Bytes in the content, as far as they are known. */
-  get size (): number | undefined {
-    return this.manifest?.size
   }
 
   /** Pieces that can be served already; `undefined` as long as nothing is known of the content. */
@@ -199,57 +176,8 @@ export class Fetch {
   }
 
   /** Begins to read in order; what is read next is fetched before all else. */
-  beginReading (): { read (offset: number, length: number): Promise<Uint8Array>, end (): void } {
-    const reader = { piece: -1 }
-    this.#readers.add(reader)
-
-    return {
-      read: async (offset, length) => {
-        const piece = Math.floor(offset / PIECE_SIZE)
-
-        if (reader.piece !== piece) {
-          reader.piece = piece
-          this.#tellWanted()
-        }
-
-        return this.#readWhenStored(piece, offset, length)
-      },
-      end: () => {
-        this.#readers.delete(reader)
-        this.#tellWanted()
-      }
-    }
-  }
-
-  #tellWanted (): void {
-    const to = this.manifest?.pieceCount ?? 0
-    this.#pieces?.want([...this.#readers].filter(({ piece }) => piece >= 0).map(({ piece }) => ({ from: piece, to })))
-  }
-
-  async #readWhenStored (piece: number, offset: number, length: number): Promise<Uint8Array> {
-    if (!this.#finishing && this.#pieces?.have.has(piece) !== true) {
-      await Promise.race([this.#stored.wait(piece), this.done])
-    }
-
-    return await this.read(offset, length) ?? this.#readFinished(offset, length)
-  }
-
-  async #readFinished (offset: number, length: number): Promise<Uint8Array> {
-    await this.done
-    const { location = '', version } = this.#finished ?? {}
-    const reader = await this.#init.store.open(location)
-
-    try {
-      const bytes = await reader.read(offset, length)
-
-      if (await reader.version() !== version) {
-        throw new ContentChangedError(`${this.cid} was changed after it was fetched`)
-      }
-
-      return bytes
-    } finally {
-      await reader.close()
-    }
+  beginReading (): PieceReader {
+    return this.#readers.begin()
   }
 
   async #run (): Promise<Entry> {
@@ -264,12 +192,19 @@ export class Fetch {
       return await this.#fetch(ended)
     } catch (err) {
       this.#manifestKnown.reject(err)
+      this.#readers.fail(err as Error)
       throw err
     } finally {
       this.#finder.stop()
       this.#manifests?.stop()
       this.users.reportProgress(true)
     }
+  }
+
+  async #readFinished (offset: number, length: number): Promise<Uint8Array> {
+    await this.done
+
+    return readFinished(this.#init.store, this.#finished as Finished, offset, length)
   }
 
   async #fetch (ended: Promise<never>): Promise<Entry> {
@@ -345,7 +280,7 @@ export class Fetch {
       have,
       buffers: this.#init.buffers,
       onPiece: piece => {
-        this.#stored.settle(piece)
+        this.#readers.stored(piece)
         this.users.report({ type: 'transfer:piece', detail: { cid: this.cid, piece } })
         this.users.reportProgress()
       }
@@ -439,69 +374,19 @@ export class Fetch {
   }
 
   #progress (): TransferProgress {
-    const size = this.manifest?.size
-    const bytes = this.#storedBytes()
+    const { manifest } = this
+    const bytes = manifest == null || this.#pieces == null ? 0 : storedBytes(manifest, this.#pieces.have)
     const rate = this.#rate.perSecond(performance.now())
+    const left = (manifest?.size ?? Infinity) - bytes
 
     return {
       cid: this.cid,
-      size,
+      size: manifest?.size,
       bytes,
       rate,
       peers: this.#sessions.size,
-      msLeft: size == null || (rate === 0 && bytes < size) ? undefined : bytes < size ? (size - bytes) * 1000 / rate : 0
+      msLeft: left === 0 ? 0 : left < Infinity && rate > 0 ? left * 1000 / rate : undefined
     }
-  }
-
-  #storedBytes (): number {
-    const { manifest } = this
-    const have = this.#pieces?.have
-
-    if (manifest == null || have == null) {
-      return 0
-    }
-
-    const last = manifest.pieceCount - 1
-
-    return have.count * PIECE_SIZE - (have.has(last) ? PIECE_SIZE - manifest.pieceSize(last) : 0)
-  }
-}
-
-/** The pieces of a part that are certain, and those doubtful ones whose hash is right. */
-async function verifiedPieces (part: Part, manifest: Manifest): Promise<Bitfield> {
-  const have = new Bitfield(manifest.pieceCount, part.marked.slice())
-
-  for (const piece of piecesOf(new Bitfield(manifest.pieceCount, part.doubtful.slice()))) {
-    const hash = await hashPiece(await part.read(piece * PIECE_SIZE, manifest.pieceSize(piece)))
-    const expected = manifest.hash(piece)
-
-    if (!have.has(piece) && hash.every((byte, i) => byte === expected[i])) {
-      await part.mark(piece)
-      have.add(piece)
-    }
-  }
-
-  return have
-}
-
-/** Promises for pieces that are not here yet. */
-class Waiting {
-  readonly #waiting = new Map<number, PromiseWithResolvers<void>>()
-
-  async wait (piece: number): Promise<void> {
-    let waiting = this.#waiting.get(piece)
-
-    if (waiting == null) {
-      waiting = Promise.withResolvers<void>()
-      this.#waiting.set(piece, waiting)
-    }
-
-    return waiting.promise
-  }
-
-  settle (piece: number): void {
-    this.#waiting.get(piece)?.resolve()
-    this.#waiting.delete(piece)
   }
 }
 
@@ -510,16 +395,4 @@ async function failureOf (promise: Promise<unknown>): Promise<never> {
   await promise
 
   return new Promise<never>(() => {})
-}
-
-function piecesOf (pieces: Bitfield): number[] {
-  const list: number[] = []
-
-  for (let piece = 0; piece < pieces.size; piece++) {
-    if (pieces.has(piece)) {
-      list.push(piece)
-    }
-  }
-
-  return list
 }

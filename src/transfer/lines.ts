@@ -1,6 +1,7 @@
 import { MAX_IDLE_STREAMS, MAX_STREAMS } from './constants.ts'
-import { Line } from './session.ts'
-import type { LineHandler, Session } from './session.ts'
+import { Line } from './line.ts'
+import type { LineHandler } from './line.ts'
+import type { Session } from './session.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 
 /** How often lines are looked at for silence, in ms. */

@@ -63,7 +63,7 @@ async function answer (request: Request): Promise<unknown> {
 }
 
 process.on('message', (request: Request) => {
-  answer(request)
+  void answer(request)
     .then((value): Answer => ({ value }), (err): Answer => ({ error: String(err?.stack ?? err) }))
     .then(answer => { process.send?.(answer, () => { if (request.type === 'stop') process.exit() }) })
 })

@@ -77,11 +77,11 @@ describe('catalog parallel', () => {
     for await (const item of parallel([1, 2, 3], 3, async (item, signal) => item === 1
       ? item
       : new Promise<number>(resolve => {
-        signal.addEventListener('abort', () => {
-          aborted.push(item)
-          resolve(item)
-        })
-      }))) {
+          signal.addEventListener('abort', () => {
+            aborted.push(item)
+            resolve(item)
+          })
+        }))) {
       expect(item).to.equal(1)
       break
     }

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { importByteStream } from 'ipfs-unixfs-importer'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { balanced } from 'ipfs-unixfs-importer/layout'
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { hashPiece, hashSync, Manifest, ManifestBuilder, MAX_LINKS, PIECE_SIZE } from '../../src/content/index.ts'
 import { randomInt, seededRandom } from '../../src/random.ts'
@@ -45,7 +45,7 @@ async function imported (size: number): Promise<{ root: CID, nodes: Map<string, 
     }
   }
 
-  const { cid } = await importByteStream(pieces(size), blockstore as any, {
+  const { cid } = await importByteStream(pieces(size), blockstore, {
     profile: 'unixfs-v1-2025',
     cidVersion: 1,
     rawLeaves: true,

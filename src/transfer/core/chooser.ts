@@ -5,8 +5,8 @@
  * @module
  */
 
-import { BLOCK_SIZE, LATE_FACTOR } from '../constants.ts'
-import { blockId, OpenPiece, pieceOf } from './pieces.ts'
+import { beginOf, OpenPiece, pieceOf } from './pieces.ts'
+import { Takeover } from './takeover.ts'
 import type { Budget, Layout, Span } from './download.ts'
 import type { Range } from './messages.ts'
 import type { DownloadPeer } from './peer.ts'
@@ -17,19 +17,6 @@ import type { PeerKey } from '../../core.ts'
 /** Pieces that are fetched ahead of a reader, in order, before the rarest ones get their turn again. */
 const READ_AHEAD = 4
 
-/** What a block that somebody owes us is taken over for: this many times sooner, and by more than so many ms. */
-const SOONER = 3
-const MUCH_SOONER = 250
-
-/** What a peer whose speed is unknown is thought to need for a block, in ms. */
-const UNKNOWN_ETA = 300
-
-/** At the very end so few blocks may be asked of two peers at once. */
-const LAST_BLOCKS = 4
-
-/** Share of a content that may be asked for twice at the very end. */
-const MAX_DUPLICATES = 0.004
-
 export interface ChooserInit {
   layout: Layout
   budget: Budget
@@ -37,7 +24,7 @@ export interface ChooserInit {
   peers: ReadonlyMap<PeerKey, DownloadPeer>
 
   /** Takes a block back from a peer. */
-  take (peer: DownloadPeer, id: BlockId): void
+  take (peer: DownloadPeer, id: BlockId, now: number): void
 }
 
 /** Keeps the open pieces and hands out their blocks. */
@@ -46,12 +33,17 @@ export class Chooser {
   readonly open = new Map<number, OpenPiece>()
 
   readonly #init: ChooserInit
+  readonly #takeover: Takeover
   #wanted: Span[] = []
-  #duplicates: number
 
   constructor (init: ChooserInit) {
     this.#init = init
-    this.#duplicates = Math.floor(init.layout.size * MAX_DUPLICATES / BLOCK_SIZE)
+    this.#takeover = new Takeover({ ...init, open: this.open })
+  }
+
+  /** `true` if every piece is begun. */
+  get ending (): boolean {
+    return this.#init.picker.left === 0
   }
 
   /** What readers wait for, most urgent first. */
@@ -65,12 +57,29 @@ export class Chooser {
       this.#begun(peer, now, open => open.owner === undefined) ?? this.#fresh(peer, now) ?? this.#begun(peer, now, () => true)
 
     if (open === undefined) {
-      return this.#takeOver(peer, now)
+      return this.#takeover.next(peer, now)
     }
 
     open.owner ??= peer.key
+    open.solo ||= peer.suspect
 
     return open.ask(peer.flow.room, peer.cancelled)
+  }
+
+  /** A block is here: whoever else was asked for it need not send it. */
+  settle (id: BlockId, now: number): void {
+    this.#takeover.arrived++
+
+    for (const peer of this.#init.peers.values()) {
+      if (peer.requests.has(id)) {
+        this.#init.take(peer, id, now)
+      }
+    }
+  }
+
+  /** A peer answered about a block that had been taken back: `wasted` if it sent what was here already. */
+  answered (id: BlockId, peer: DownloadPeer, wasted = false): void {
+    this.#takeover.answered(id, peer, wasted)
   }
 
   /** A peer will not send a block; unless somebody else will, it is missing again. */
@@ -79,15 +88,6 @@ export class Chooser {
 
     if (!others) {
       this.open.get(pieceOf(id))?.release(beginOf(id))
-    }
-  }
-
-  /** A block is here: whoever else was asked for it need not send it. */
-  settle (id: BlockId): void {
-    for (const peer of this.#init.peers.values()) {
-      if (peer.requests.has(id)) {
-        this.#init.take(peer, id)
-      }
     }
   }
 
@@ -179,102 +179,6 @@ export class Chooser {
 
     return open
   }
-
-  /** A block that somebody owes us and this peer could bring much sooner. */
-  #takeOver (peer: DownloadPeer, now: number): Range | undefined {
-    const mine = peer.flow.eta(BLOCK_SIZE) ?? UNKNOWN_ETA
-    let slowest: DownloadPeer | undefined
-    let longest = SOONER * mine + MUCH_SOONER
-    let owed = 0
-
-    for (const other of this.#init.peers.values()) {
-      const eta = other.flow.eta(0) ?? (other.requests.size === 0 ? 0 : now - other.heard)
-      owed += other.requests.size
-
-      if (other !== peer && eta > longest && isTakeable(other, mine, now) && this.#lastOwed(other, peer, now) !== undefined) {
-        slowest = other
-        longest = eta
-      }
-    }
-
-    if (slowest !== undefined) {
-      const id = this.#lastOwed(slowest, peer, now)
-
-      if (id !== undefined) {
-        this.#init.take(slowest, id)
-
-        return this.#rangeOf(id)
-      }
-    }
-
-    return owed <= LAST_BLOCKS && peer.requests.size === 0 ? this.#askTwice(peer, mine, now) : undefined
-  }
-
-  /** The block that will come last of what a peer owes, and that another may fetch instead. */
-  #lastOwed (from: DownloadPeer, by: DownloadPeer, now: number): BlockId | undefined {
-    let last: BlockId | undefined
-
-    for (const id of from.requests.keys()) {
-      if (this.#mayFetch(id, by, now)) {
-        last = id
-      }
-    }
-
-    return last
-  }
-
-  /** At the very end, one of the last blocks may be asked of a second peer. */
-  #askTwice (peer: DownloadPeer, mine: number, now: number): Range | undefined {
-    if (this.#duplicates <= 0) {
-      return undefined
-    }
-
-    for (const other of this.#init.peers.values()) {
-      const overdue = (other.flow.eta(0) ?? now - other.heard) > SOONER * mine + MUCH_SOONER
-
-      for (const id of other.requests.keys()) {
-        if (other !== peer && overdue && this.#mayFetch(id, peer, now)) {
-          this.#duplicates--
-
-          return this.#rangeOf(id)
-        }
-      }
-    }
-
-    return undefined
-  }
-
-  #mayFetch (id: BlockId, peer: DownloadPeer, now: number): boolean {
-    const open = this.open.get(pieceOf(id))
-
-    return open !== undefined && !open.solo && !peer.suspect && !peer.requests.has(id) && !peer.cancelled.has(id) &&
-      peer.offers(open.piece, now)
-  }
-
-  #rangeOf (id: BlockId): Range {
-    const begin = beginOf(id)
-    const piece = pieceOf(id)
-
-    return { piece, begin, length: Math.min(BLOCK_SIZE, this.#init.layout.pieceSize(piece) - begin) }
-  }
-}
-
-/**
- * `true` if the last block that a peer owes is not under way yet: others come
- * before it for longer than it takes to tell the peer. Or if nothing has come
- * from it for so long that nothing may be under way at all.
- */
-function isTakeable (peer: DownloadPeer, mine: number, now: number): boolean {
-  const { rate, rtt } = peer.flow
-  const blockTime = rate === 0 ? UNKNOWN_ETA : BLOCK_SIZE / rate
-  const delay = rtt === Infinity ? UNKNOWN_ETA : rtt
-
-  return peer.requests.size > 1 + Math.ceil(2 * delay / blockTime) ||
-    (peer.requests.size > 0 && now - peer.heard > LATE_FACTOR * blockTime + delay + mine + MUCH_SOONER)
-}
-
-function beginOf (id: BlockId): number {
-  return (id - blockId(pieceOf(id), 0)) * BLOCK_SIZE
 }
 
 /** `true` if a peer may be asked for missing blocks of an open piece. */
@@ -285,13 +189,7 @@ function canHelp (open: OpenPiece, peer: DownloadPeer, now: number): boolean {
   }
 
   if (open.solo || peer.suspect) {
-    const untouched = open.owner === undefined && open.contributors.size === 0
-
-    if (untouched) {
-      open.solo = true
-    }
-
-    return open.owner === peer.key ? open.solo : untouched
+    return open.owner === peer.key ? open.solo : open.owner === undefined && open.untouched
   }
 
   return true

@@ -17,74 +17,14 @@ import { BLOCK_SIZE, STALL_TIMEOUT, TICK_INTERVAL } from '../constants.ts'
 import { Bitfield } from './bitfield.ts'
 import { Chooser } from './chooser.ts'
 import { DownloadPeer } from './peer.ts'
-import { blockId, pieceOf } from './pieces.ts'
+import { beginOf, blockId, pieceOf } from './pieces.ts'
 import { Picker } from './picker.ts'
+import type { DownloadInit, DownloadInput, DownloadOutput, Joining, Layout } from './download-io.ts'
 import type { Bytes, Message, Range } from './messages.ts'
 import type { BlockId } from './pieces.ts'
-import type { Core, CoreInput, PeerKey } from '../../core.ts'
-import type { Random } from '../../random.ts'
+import type { Core, PeerKey } from '../../core.ts'
 
-/** The sizes of a content, which is all the rules need to know of it. */
-export interface Layout {
-  readonly size: number
-  readonly pieceCount: number
-  pieceSize (piece: number): number
-}
-
-/** Memory that several downloads share. */
-export interface Budget {
-  /** Takes `bytes` if they are to be had. */
-  take (bytes: number): boolean
-
-  /** Gives them back. */
-  give (bytes: number): void
-}
-
-/** Pieces from `from` up to, but not including, `to`. */
-export interface Span {
-  from: number
-  to: number
-}
-
-export type DownloadInput =
-  | CoreInput<Message>
-  /**
-   * A peer is ready, or a better word on what it has is here. `maxWindow` is
-   * in bytes. With `unchoked` it is asked at once, which saves a round trip if
-   * it does serve us.
-   */
-  | { type: 'peer', peer: PeerKey, have: Bitfield, maxWindow: number, unchoked?: boolean }
-  /** A piece that was `complete` has been hashed and, if it was right, stored. */
-  | { type: 'verified', piece: number, ok: boolean }
-  /** What readers wait for, most urgent first; replaces what they waited for before. */
-  | { type: 'want', spans: Span[] }
-
-type Joining = Extract<DownloadInput, { type: 'peer' }>
-
-export type DownloadOutput =
-  | { type: 'send', to: PeerKey, message: Message }
-  | { type: 'timer', id: string, after: number }
-  /** Keep these bytes of a piece. */
-  | { type: 'block', piece: number, begin: number, bytes: Bytes }
-  /** Hash the piece, store it if it is right, and say how it went. */
-  | { type: 'complete', piece: number }
-  /** Forget the bytes of a piece. */
-  | { type: 'discard', piece: number }
-  /** Break off with a peer, which broke the rules or does nothing. */
-  | { type: 'drop', peer: PeerKey, reason: string }
-  /** A peer was proved to send wrong bytes. */
-  | { type: 'ban', peer: PeerKey, piece: number }
-  /** Every piece is stored. */
-  | { type: 'done' }
-
-export interface DownloadInit {
-  layout: Layout
-  random: Random
-  budget: Budget
-
-  /** Pieces that are stored already. */
-  have?: Bitfield
-}
+export type { Budget, DownloadInit, DownloadInput, DownloadOutput, Layout, Span } from './download-io.ts'
 
 /** One content being fetched. */
 export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
@@ -109,7 +49,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       budget: init.budget,
       picker: this.#picker,
       peers: this.#peers,
-      take: (peer, id) => { this.#takeBack(peer, id) }
+      take: (peer, id, now) => { this.#takeBack(peer, id, now) }
     })
   }
 
@@ -210,7 +150,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     const id = blockId(piece, begin)
     const asked = peer.requests.delete(id)
 
-    if (!asked && !peer.cancelled.delete(id)) {
+    if (!asked && !peer.answered(id, now)) {
       this.#drop(peer, 'it sent a block that was not asked for')
       return
     }
@@ -230,9 +170,11 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
     if (open === undefined || open.isHere(begin) || (open.solo && open.owner !== peer.key)) {
       this.duplicateBytes += bytes.byteLength
+      this.#chooser.answered(id, peer, true)
     } else {
       open.arrived(begin, peer.key)
-      this.#chooser.settle(id)
+      this.#chooser.answered(id, peer)
+      this.#chooser.settle(id, now)
       this.#out.push({ type: 'block', piece, begin, bytes })
 
       if (open.complete) {
@@ -241,6 +183,10 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     }
 
     this.#ask(peer, now)
+
+    if (this.#chooser.ending) {
+      this.#askIdle(now)
+    }
   }
 
   #reject (peer: DownloadPeer, range: Range, now: number): void {
@@ -250,8 +196,8 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       if (peer.requests.delete(id)) {
         peer.flow.withdrawn(this.#blockSize(id))
         this.#chooser.release(id, peer)
-      } else {
-        peer.cancelled.delete(id)
+      } else if (peer.answered(id, now)) {
+        this.#chooser.answered(id, peer)
       }
     }
 
@@ -345,7 +291,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
     for (const id of [...peer.requests.keys()]) {
       if (this.#chooser.elsewhere(id, peer, now)) {
-        this.#takeBack(peer, id)
+        this.#takeBack(peer, id, now)
         this.#chooser.release(id, peer)
       } else {
         peer.requests.set(id, now + STALL_TIMEOUT)
@@ -353,16 +299,20 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     }
   }
 
-  #takeBack (peer: DownloadPeer, id: BlockId): void {
+  #takeBack (peer: DownloadPeer, id: BlockId, now: number): void {
     const length = this.#blockSize(id)
     peer.requests.delete(id)
-    peer.cancelled.add(id)
+    peer.cancelled.set(id, now)
     peer.flow.withdrawn(length)
-    const begin = (id - blockId(pieceOf(id), 0)) * BLOCK_SIZE
+    const begin = beginOf(id)
     this.#out.push({ type: 'send', to: peer.key, message: { type: 'cancel', piece: pieceOf(id), begin, length } })
   }
 
   #releaseAll (peer: DownloadPeer): void {
+    for (const id of peer.cancelled.keys()) {
+      this.#chooser.answered(id, peer)
+    }
+
     for (const id of [...peer.requests.keys()]) {
       peer.requests.delete(id)
       this.#chooser.release(id, peer)
@@ -379,13 +329,13 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
   #blockSize (id: BlockId): number {
     const piece = pieceOf(id)
-    const begin = (id - blockId(piece, 0)) * BLOCK_SIZE
+    const begin = beginOf(id)
 
     return Math.min(BLOCK_SIZE, this.#layout.pieceSize(piece) - begin)
   }
 
   #tellInterest (peer: DownloadPeer): void {
-    if (peer.interested !== peer.useful > 0) {
+    if (peer.interested !== (peer.useful > 0)) {
       peer.interested = !peer.interested
       this.#out.push({ type: 'send', to: peer.key, message: { type: peer.interested ? 'interested' : 'not-interested' } })
     }
@@ -394,6 +344,15 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
   #askAll (now: number): void {
     for (const peer of this.#peers.values()) {
       this.#ask(peer, now)
+    }
+  }
+
+  /** At the end, whoever has nothing left to do may help those who have. */
+  #askIdle (now: number): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.requests.size === 0) {
+        this.#ask(peer, now)
+      }
     }
   }
 

@@ -31,6 +31,9 @@ export class Flow {
   /** The shortest time to a first block that was seen, in ms. */
   rtt = Infinity
 
+  /** How long the answer to a cancel takes, in ms: what comes sooner is under way and cannot be taken back. */
+  delay: number | undefined
+
   readonly #max: number
   #slowStart = true
   #first: number | undefined
@@ -89,6 +92,12 @@ export class Flow {
   /** `bytes` that were asked for will not come. */
   withdrawn (bytes: number): void {
     this.inFlight -= bytes
+  }
+
+  /** A cancel was answered after so many ms: by a reject, or by the block that was under way. */
+  cancelAnswered (time: number): void {
+    const last = this.delay ?? 0
+    this.delay = time > last ? time : last + SMOOTHING * (time - last)
   }
 
   /** A block was late: one at a time from here, until it delivers again. */

@@ -44,8 +44,8 @@ export class DownloadPeer {
   /** Blocks asked for, in that order, with the time after which each is late. */
   readonly requests = new Map<BlockId, number>()
 
-  /** Blocks taken back and not yet answered: they may still come. */
-  readonly cancelled = new Set<BlockId>()
+  /** Blocks taken back and not yet answered, with when that was: they may still come. */
+  readonly cancelled = new Map<BlockId, number>()
 
   readonly #avoid = new Map<number, { until: number, time: number }>()
 
@@ -77,6 +77,17 @@ export class DownloadPeer {
     for (let begin = range.begin; begin === range.begin || begin < range.begin + range.length; begin += BLOCK_SIZE) {
       this.requests.set(blockId(range.piece, begin), late)
     }
+  }
+
+  /** It answered about a block that may have been taken back; `false` if it was not. */
+  answered (id: BlockId, now: number): boolean {
+    const since = this.cancelled.get(id)
+
+    if (since !== undefined) {
+      this.flow.cancelAnswered(now - since)
+    }
+
+    return this.cancelled.delete(id)
   }
 
   /** It will not give a piece for a while. */

@@ -27,6 +27,14 @@ export function pieceOf (id: BlockId): number {
   return Math.floor(id / BLOCKS)
 }
 
+/** Where a block begins in its piece, in bytes. */
+export function beginOf (id: BlockId): number {
+  return id % BLOCKS * BLOCK_SIZE
+}
+
+/** Some blocks. */
+export type Blocks = Pick<ReadonlySet<BlockId>, 'has' | 'size'>
+
 /** A piece that was begun and is not yet verified. */
 export class OpenPiece {
   readonly piece: number
@@ -62,6 +70,11 @@ export class OpenPiece {
     return this.#missing > 0
   }
 
+  /** `true` if no block is here or asked for. */
+  get untouched (): boolean {
+    return this.#missing === this.#blocks.length
+  }
+
   /** `true` if every block is here. */
   get complete (): boolean {
     return this.#left === 0
@@ -78,7 +91,7 @@ export class OpenPiece {
   }
 
   /** `true` if a block is missing that is not among `except`. */
-  wants (except: ReadonlySet<BlockId>): boolean {
+  wants (except: Blocks): boolean {
     return this.wanting && (except.size === 0 || this.#firstMissing(except) !== -1)
   }
 
@@ -87,7 +100,7 @@ export class OpenPiece {
    * `except`, as asked for: at most `bytes`, at least one block. There must be
    * one, see {@link OpenPiece.wants}.
    */
-  ask (bytes: number, except: ReadonlySet<BlockId>): Range {
+  ask (bytes: number, except: Blocks): Range {
     const first = this.#firstMissing(except)
     const most = Math.max(1, Math.floor(bytes / BLOCK_SIZE))
     let end = first
@@ -102,11 +115,11 @@ export class OpenPiece {
     return { piece: this.piece, begin, length: Math.min(end * BLOCK_SIZE, this.size) - begin }
   }
 
-  #firstMissing (except: ReadonlySet<BlockId>): number {
+  #firstMissing (except: Blocks): number {
     return this.#blocks.findIndex((_, index) => this.#isMissing(index, except))
   }
 
-  #isMissing (index: number, except: ReadonlySet<BlockId>): boolean {
+  #isMissing (index: number, except: Blocks): boolean {
     return this.#blocks[index] === MISSING && !except.has(this.piece * BLOCKS + index)
   }
 

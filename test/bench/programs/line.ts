@@ -9,6 +9,7 @@ import { ping } from '@libp2p/ping'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createNode } from '../../../src/index.ts'
 import type { Part } from '../processes.ts'
+import type { Node } from '../../../src/index.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 
@@ -25,9 +26,7 @@ interface Setting {
   source?: string
 }
 
-type Node = Awaited<ReturnType<typeof start>>
-
-async function start (dataDir: string, listen: string[], middle?: string) {
+async function start (dataDir: string, listen: string[], middle?: string): Promise<Node> {
   const node = await createNode({
     network: 'bench',
     dataDir,
@@ -65,7 +64,7 @@ export async function middle ({ folder }: Setting): Promise<Part> {
 export async function far ({ folder, middle, source }: Setting): Promise<Part> {
   const node = await start(folder, [], middle)
 
-  for await (const _ of node.share(source ?? '')) {}
+  await Array.fromAsync(node.share(source ?? ''))
 
   return {
     info: { peer: String(node.libp2p.peerId) },

@@ -1,0 +1,63 @@
+import { hashPiece, PIECE_SIZE } from '../content/index.ts'
+import { ContentChangedError } from '../errors.ts'
+import { Bitfield } from './core/bitfield.ts'
+import type { Manifest } from '../content/index.ts'
+import type { Finished, Part, Store } from '../store/index.ts'
+
+/** The pieces of a part that are certain, and those doubtful ones whose hash is right. */
+export async function verifiedPieces (part: Part, manifest: Manifest): Promise<Bitfield> {
+  const have = new Bitfield(manifest.pieceCount, part.marked.slice())
+
+  for (const piece of piecesOf(new Bitfield(manifest.pieceCount, part.doubtful.slice()))) {
+    const hash = await hashPiece(await part.read(piece * PIECE_SIZE, manifest.pieceSize(piece)))
+    const expected = manifest.hash(piece)
+
+    if (!have.has(piece) && hash.every((byte, i) => byte === expected[i])) {
+      await part.mark(piece)
+      have.add(piece)
+    }
+  }
+
+  return have
+}
+
+/** Numbers of the pieces that are set. */
+export function piecesOf (pieces: Bitfield): number[] {
+  const list: number[] = []
+
+  for (let piece = 0; piece < pieces.size; piece++) {
+    if (pieces.has(piece)) {
+      list.push(piece)
+    }
+  }
+
+  return list
+}
+
+/** Bytes of the pieces that are set. */
+export function storedBytes (manifest: Manifest, pieces: Bitfield): number {
+  const last = manifest.pieceCount - 1
+
+  return pieces.count * PIECE_SIZE - (pieces.has(last) ? PIECE_SIZE - manifest.pieceSize(last) : 0)
+}
+
+/**
+ * Reads what was fetched from where it went.
+ *
+ * @throws {ContentChangedError} somebody changed it since
+ */
+export async function readFinished (store: Store, { location, version }: Finished, offset: number, length: number): Promise<Uint8Array> {
+  const reader = await store.open(location)
+
+  try {
+    const bytes = await reader.read(offset, length)
+
+    if (await reader.version() !== version) {
+      throw new ContentChangedError(`${location} was changed after it was fetched`)
+    }
+
+    return bytes
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Runs an example as a reader would; resolves with what it printed. */
+async function run (path: string): Promise<string> {
+  const child = spawn(process.execPath, [path], { cwd: root })
+  let output = ''
+  child.stdout.on('data', data => { output += String(data) })
+  child.stderr.on('data', data => { output += String(data) })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  expect(code, output).to.equal(0)
+
+  return output
+}
+
+const expected: Record<string, string[]> = {
+  '01-share-search-download.ts': ['ada shares Notes on ants.txt 17 bytes', 'ben found Notes on ants.txt held by ada', 'it says: They never hurry.'],
+  '02-progress-and-cancelling.ts': ['ada shares film.mkv', 'ben stopped: I changed my mind', 'ben went on where he was and has 16 MiB'],
+  '03-read-while-it-arrives.ts': ['ben read 2 MiB, of minutes 15 and 16'],
+  '04-your-own-libp2p-node.ts': ['ada shares hello.txt', 'ben has hello.txt 100000']
+}
+
+describe('examples', function () {
+  this.timeout(120_000)
+
+  it('are all run here', async () => {
+    const names = (await readdir(new URL('../../examples', import.meta.url))).filter(name => /^\d/.test(name))
+
+    expect(names.sort()).to.deep.equal(Object.keys(expected))
+  })
+
+  for (const [name, lines] of Object.entries(expected)) {
+    it(`${name} prints what it says`, async () => {
+      expect((await run(`examples/${name}`)).trim().split('\n')).to.deep.equal(lines)
+    })
+  }
+
+  it('the tour goes all the way, and leaves nothing behind', async () => {
+    const output = await run('examples/tour.ts')
+
+    expect(output).to.match(/cleo has .* the same as that of the original/)
+    expect(output).to.match(/bea was killed; the download goes on/)
+    expect(output).to.match(/here, on her own disk/)
+    expect(output).to.match(/dora has .* the same as that of the original/)
+    expect(output).to.match(/100 % {2}256 MiB/)
+    expect((await readdir(tmpdir())).filter(name => name.startsWith('formicary-tour-'))).to.deep.equal([])
+  })
+})

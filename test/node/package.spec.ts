@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+const PROGRAM = `
+import { createNode } from 'formicary'
+import { storeTests } from 'formicary/store/tests'
+
+const listen = ['/ip4/127.0.0.1/tcp/0']
+const ada = await createNode({ listen })
+const ben = await createNode({ listen, bootstrap: ada.addresses, dataDir: './ben' })
+for await (const { name } of ada.share({ name: 'film about ants.txt', content: new Uint8Array(3_000_000) })) console.log(name)
+for await (const hit of ben.search('ants')) console.log((await ben.download(hit)).size, typeof storeTests)
+await ada.stop()
+await ben.stop()
+`
+
+const CONSUMER = `
+import { createNode } from 'formicary'
+import type { Entry, Hit, Node, TransferProgress } from 'formicary'
+import { catalog } from 'formicary/catalog'
+import { Manifest } from 'formicary/content'
+import { search } from 'formicary/search'
+import { memoryStore } from 'formicary/store'
+import type { Store } from 'formicary/store'
+import { diskStore } from 'formicary/store/disk'
+import { transfer } from 'formicary/transfer'
+
+const node: Node = await createNode({ network: 'films' })
+const stores: Store[] = [memoryStore(), diskStore({ downloads: 'a', parts: 'b' })]
+const hits: Hit[] = await Array.fromAsync(node.search('x', { limit: 3 }))
+const entry: Entry = await node.download(hits[0], { onProgress: event => { if (event.type === 'transfer:progress') { const progress: TransferProgress = event.detail; console.log(progress.bytes) } } })
+node.addEventListener('transfer:done', ({ detail }) => { console.log(detail.name.length) })
+console.log(entry.size, stores.length, catalog, search, transfer, Manifest)
+// @ts-expect-error there is no such option
+await createNode({ netwrok: 'films' })
+`
+
+describe('package', function () {
+  this.timeout(300_000)
+
+  let folder: string
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'formicary-package-'))
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root })
+    const [{ filename }] = JSON.parse(stdout) as Array<{ filename: string }>
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }))
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, filename)], { cwd: folder })
+  })
+
+  after(async () => {
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('has a file and types for each of its exports', async () => {
+    const installed = join(folder, 'node_modules/formicary')
+    const { exports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as { exports: Record<string, Record<string, string>> }
+
+    for (const targets of Object.values(exports)) {
+      for (const target of Object.values(targets)) {
+        await access(join(installed, target))
+      }
+    }
+  })
+
+  it('works where it is installed', async () => {
+    await writeFile(join(folder, 'program.js'), PROGRAM)
+    const { stdout } = await run(process.execPath, ['program.js'], { cwd: folder })
+
+    expect(stdout.trim().split('\n')).to.deep.equal(['film about ants.txt', '3000000 function'])
+  })
+
+  it('has types that a strict program can be compiled with', async () => {
+    await writeFile(join(folder, 'consumer.ts'), CONSUMER)
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const options = ['--strict', '--noEmit', '--skipLibCheck', '--target', 'es2024', '--lib', 'esnext,dom,dom.iterable,dom.asynciterable', '--module', 'nodenext', '--moduleResolution', 'nodenext']
+    const { stdout } = await run(process.execPath, [tsc, ...options, 'consumer.ts'], { cwd: folder }).catch((err: { stdout: string }) => err)
+
+    expect(stdout).to.equal('')
+  })
+})

@@ -149,7 +149,7 @@ export interface NewEntry {
   synced?: Promise<void>
 }
 
-/** What this node shares. Anything asynchronous throws a {@link NotStartedError} while it is not running. */
+/** What this node shares. Anything asynchronous throws a `NotStartedError` while it is not running. */
 export interface Catalog extends TypedEventTarget<CatalogEvents> {
   /** Entries there are. */
   readonly size: number
@@ -160,7 +160,8 @@ export interface Catalog extends TypedEventTarget<CatalogEvents> {
    * unchanged are yielded without being read.
    *
    * @throws {NotFoundError} there is nothing at the path
-   * @throws {StoreFullError} {@link StoreWriteError} the store could not take the bytes
+   * @throws {StoreFullError} there is no room for the bytes
+   * @throws {StoreWriteError} the store could not take the bytes
    * @throws {InvalidParametersError} paths are not available here, or the name cannot be used
    * @throws the reason of `signal`, once it is aborted; entries yielded before stay shared
    */

@@ -30,7 +30,10 @@ export interface StoreTestsInit {
 
 /** The parts of a test runner that are used. */
 export interface Runner {
+  /** Groups the tests that `define` defines. */
   describe: (name: string, define: () => void) => unknown
+
+  /** Defines a test. */
   it: (name: string, test: () => Promise<void>) => unknown
 }
 

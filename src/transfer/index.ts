@@ -99,6 +99,17 @@ export interface TransferInit {
   announce?: boolean
 }
 
+/** A content that is open for reading. */
+export interface TransferContent {
+  manifest: Manifest
+
+  /** Reads bytes that are certain to be those of the content; rejects if they cannot be had. */
+  read (offset: number, length: number): Promise<Uint8Array>
+
+  /** Lets go of it. */
+  close (): Promise<void>
+}
+
 /** A catalog, as transfer uses it. */
 export interface TransferCatalog extends TypedEventTarget<{
   'entry:added': CustomEvent<Entry>
@@ -111,11 +122,7 @@ export interface TransferCatalog extends TypedEventTarget<{
   get (cid: CID): Entry[]
 
   /** Opens a content to serve it; `undefined` if it is not there. */
-  open (cid: CID, options?: AbortOptions): Promise<{
-    manifest: Manifest
-    read (offset: number, length: number): Promise<Uint8Array>
-    close (): Promise<void>
-  } | undefined>
+  open (cid: CID, options?: AbortOptions): Promise<TransferContent | undefined>
 
   /** Takes what was fetched. */
   add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string, synced?: Promise<void> }): Promise<Entry>
@@ -247,7 +254,8 @@ export interface Transfer extends TypedEventTarget<TransferEvents> {
    * @throws {NotFoundError} nobody has what is missing, for longer than `patience`; what is verified is kept
    * @throws {InvalidManifestError} the content is not one that this protocol carries
    * @throws {InvalidParametersError} the CID is not of the profile, or an option cannot be used
-   * @throws {StoreFullError} {@link StoreWriteError} the bytes could not be stored; what is verified is kept
+   * @throws {StoreFullError} there is no room for the bytes; what is verified is kept
+   * @throws {StoreWriteError} the bytes could not be stored; what is verified is kept
    * @throws {NotStartedError} the node is stopped; what is verified is kept
    * @throws the reason of `signal`, once it is aborted; what is verified is kept
    */

@@ -1,14 +1,12 @@
 import { CID } from 'multiformats/cid'
 import type { Hello, Message } from './core/messages.ts'
 import type { Fetch } from './fetch.ts'
-import type { TransferCatalog } from './index.ts'
+import type { TransferContent } from './index.ts'
 import type { Line } from './line.ts'
 import type { Session, SessionEnd, SessionHandler } from './session.ts'
 import type { Holding, Server } from './server.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
-
-type Content = NonNullable<Awaited<ReturnType<TransferCatalog['open']>>>
 
 /** What a {@link Swarm} works with. */
 export interface SwarmInit {
@@ -19,7 +17,7 @@ export interface SwarmInit {
   server: Server
 
   /** Opens the content if this node shares it. */
-  open (): Promise<Content | undefined>
+  open (): Promise<TransferContent | undefined>
 
   /** Nobody is there any more, and nothing is fetched. */
   onEmpty (): void
@@ -37,8 +35,8 @@ export class Swarm implements SessionHandler, Holding {
   readonly #sessions = new Map<PeerKey, Session>()
   #fetch?: Fetch
   #fetchEnded = Promise.resolve()
-  #opening?: Promise<Content | undefined>
-  #content?: Content
+  #opening?: Promise<TransferContent | undefined>
+  #content?: TransferContent
 
   constructor (init: SwarmInit) {
     this.cid = init.cid
@@ -201,7 +199,7 @@ export class Swarm implements SessionHandler, Holding {
     return { type: 'hello', root: this.cid.bytes, have: this.#content == null ? bitfield : 'all', size: this.#manifest?.size }
   }
 
-  async #open (): Promise<Content | undefined> {
+  async #open (): Promise<TransferContent | undefined> {
     this.#opening ??= this.#init.open()
     const opening = this.#opening
 

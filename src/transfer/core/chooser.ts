@@ -99,22 +99,14 @@ export class Chooser {
       .some(other => other !== peer && !other.choked && other.offers(piece, now))
   }
 
-  /** A peer left. Returns the pieces that have to begin anew, as only it could go on with them. */
+  /** A peer left. Returns the pieces whose bytes are of no use without it. */
   disown (peer: DownloadPeer): number[] {
-    const discarded: number[] = []
+    return [...this.open.values()].filter(open => open.owner === peer.key && letGo(open)).map(({ piece }) => piece)
+  }
 
-    for (const open of this.open.values()) {
-      if (open.owner === peer.key && !open.complete) {
-        open.owner = undefined
-
-        if (open.solo && open.contributors.size > 0) {
-          open.reset()
-          discarded.push(open.piece)
-        }
-      }
-    }
-
-    return discarded
+  /** A peer will not go on with a piece that must come from one alone; `true` if its bytes are of no use now. */
+  abandon (open: OpenPiece): boolean {
+    return letGo(open)
   }
 
   /** A piece is stored. */
@@ -193,4 +185,19 @@ function canHelp (open: OpenPiece, peer: DownloadPeer, now: number): boolean {
   }
 
   return true
+}
+
+/** Lets another peer go on with a piece; `true` if the other has to begin anew. What is asked for must have been taken back. */
+function letGo (open: OpenPiece): boolean {
+  const anew = open.solo && open.contributors.size > 0 && !open.complete
+
+  if (!open.complete) {
+    open.owner = undefined
+  }
+
+  if (anew) {
+    open.reset()
+  }
+
+  return anew
 }

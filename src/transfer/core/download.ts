@@ -205,7 +205,24 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       peer.rejected(range.piece, now)
     }
 
+    this.#abandon(peer, range.piece, now)
     this.#askAll(now)
+  }
+
+  /** Whoever rejects part of a piece that must come from one peer alone leaves it to another. */
+  #abandon (peer: DownloadPeer, piece: number, now: number): void {
+    const open = this.#chooser.open.get(piece)
+
+    if (open?.solo === true && open.owner === peer.key && !open.complete) {
+      for (const id of [...peer.requests.keys()].filter(id => pieceOf(id) === piece)) {
+        this.#takeBack(peer, id, now)
+        this.#chooser.release(id, peer)
+      }
+
+      if (this.#chooser.abandon(open)) {
+        this.#out.push({ type: 'discard', piece })
+      }
+    }
   }
 
   #verified (piece: number, ok: boolean, now: number): void {
@@ -269,12 +286,10 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     for (const peer of this.#peers.values()) {
       const [late] = peer.requests.values()
 
-      if (late !== undefined && now > late) {
-        if (now - peer.heard > STALL_TIMEOUT) {
-          this.#drop(peer, 'it sent nothing of what it was asked for')
-        } else {
-          this.#late(peer, now)
-        }
+      if (peer.owes && now - peer.heard > STALL_TIMEOUT) {
+        this.#drop(peer, 'it sent nothing of what it was asked for')
+      } else if (late !== undefined && now > late) {
+        this.#late(peer, now)
       }
     }
 

@@ -38,7 +38,7 @@ export class DownloadPeer {
   /** It took part in a piece that came out wrong: it gets whole pieces only, until one of them comes out right. */
   suspect = false
 
-  /** When it last sent a block, or was asked for the first. */
+  /** When it last sent a block, or began to owe one. */
   heard = 0
 
   /** Blocks asked for, in that order, with the time after which each is late. */
@@ -61,6 +61,11 @@ export class DownloadPeer {
       (this.flow.inFlight === 0 || this.flow.room >= Math.min(REQUEST_SIZE, this.flow.window / 2))
   }
 
+  /** `true` if it has yet to answer about a block. */
+  get owes (): boolean {
+    return this.requests.size > 0 || this.cancelled.size > 0
+  }
+
   /** `true` if it has the piece and would give it. */
   offers (piece: number, now: number): boolean {
     return this.have.has(piece) && (this.#avoid.get(piece)?.until ?? 0) <= now
@@ -68,7 +73,7 @@ export class DownloadPeer {
 
   /** The blocks of a range were asked for. */
   asked (range: Range, now: number): void {
-    if (this.requests.size === 0) {
+    if (!this.owes) {
       this.heard = now
     }
 

@@ -183,6 +183,11 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     })
   }
 
+  async settled (cid: CID, options: AbortOptions = {}): Promise<void> {
+    const running = this.#assertRunning()
+    await waitFor(running.freshness.settled(cid), untilEnd(running, options))
+  }
+
   async * #sharePath (path: string, options: ShareOptions & { signal: AbortSignal }): AsyncGenerator<Entry> {
     const { files, shared, roots } = this.#assertPaths()
     const resolved = await files.resolve(path)

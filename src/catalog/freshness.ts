@@ -14,6 +14,7 @@ import type { Item } from './records.ts'
 import type { Manifest } from '../content/index.ts'
 import type { Reader } from '../store/index.ts'
 import type { AbortOptions } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
 
 /** Files hashed again at once, beside what the user shares. */
 const REFRESH_CONCURRENCY = 2
@@ -23,6 +24,7 @@ export class Freshness {
   readonly #parts: CatalogParts
   readonly #slots = new Slots(REFRESH_CONCURRENCY)
   readonly #opened = new Set<OpenedContent>()
+  readonly #refreshing = new Map<Item, Promise<void>>()
 
   constructor (parts: CatalogParts) {
     this.#parts = parts
@@ -62,11 +64,24 @@ export class Freshness {
       return
     }
 
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#refreshing.set(item, promise)
+
     this.#parts.tasks.background(`hashing ${item.location} again`, async signal => {
-      await this.#slots.run(async () => this.#parts.locks.run(item.location, async () => {
-        await this.#rehash(item, signal)
-      }, { signal }), { signal })
+      try {
+        await this.#slots.run(async () => this.#parts.locks.run(item.location, async () => {
+          await this.#rehash(item, signal)
+        }, { signal }), { signal })
+      } finally {
+        this.#refreshing.delete(item)
+        resolve()
+      }
     })
+  }
+
+  /** Resolves when no item of a content is being hashed again. */
+  async settled (cid: CID): Promise<void> {
+    await Promise.all(Array.from(this.#refreshing).filter(([{ entry }]) => entry.cid.equals(cid)).map(async ([, promise]) => promise))
   }
 
   /** Looks at an item, and removes it or hashes it again if it is not what it was. */

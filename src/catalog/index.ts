@@ -192,6 +192,12 @@ export interface Catalog extends TypedEventTarget<CatalogEvents> {
   add (entry: NewEntry, options?: AbortOptions): Promise<Entry>
 
   /**
+   * Resolves when it is known again what this node has of a content, if bytes
+   * that may have changed are being hashed.
+   */
+  settled (cid: CID, options?: AbortOptions): Promise<void>
+
+  /**
    * Opens a content to read it; `undefined` if it is not shared, or no longer
    * what it was. Each holds a file open until it is closed, or the catalog
    * stops.

@@ -127,10 +127,7 @@ export class SharedBytes {
     try {
       await writeAll(part, source, manifest, options)
 
-      const finished = await part.finish()
-      await finished.synced
-
-      return finished
+      return await part.finish(async ({ synced }) => { await synced })
     } catch (err) {
       // what a download had fetched of it is worth keeping
       await (begun ? part.close() : part.discard())

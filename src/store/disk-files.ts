@@ -71,14 +71,12 @@ export async function freeSpace (folder: string): Promise<number> {
 }
 
 /**
- * Moves a file into a folder under `name`, or the first `name (n)` that
- * nobody has, and returns that. After a crash half-way it goes on from there.
+ * Gives a file `name` in a folder, or the first `name (n)` that nobody has, and
+ * returns that. Where there are hard links it keeps its own name as well, to be
+ * removed by the caller; done again, it returns the name that was given before.
  */
-export async function moveInto (folder: string, name: string, path: string): Promise<string> {
-  const free = await linkedName(folder, path) ?? await giveName(folder, name, path)
-  await remove(path)
-
-  return free
+export async function nameInto (folder: string, name: string, path: string): Promise<string> {
+  return await linkedName(folder, path) ?? await giveName(folder, name, path)
 }
 
 /** The name that a file has in a folder besides its own: a crash came between giving the one and taking the other. */
@@ -150,7 +148,10 @@ async function copyInto (folder: string, name: string, path: string): Promise<st
     const handle = await open(copy, 'r+')
     await handle.datasync().finally(async () => { await handle.close() })
 
-    return await moveInto(folder, name, copy)
+    const free = await nameInto(folder, name, copy)
+    await remove(copy)
+
+    return free
   } catch (err) {
     await remove(copy)
     throw err

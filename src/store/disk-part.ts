@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { moveInto, readAll, remove, storeError, writeAll } from './disk-files.ts'
+import { nameInto, readAll, remove, storeError, writeAll } from './disk-files.ts'
 import { fileVersion } from './file-version.ts'
 import { assertPiece, assertRange } from './range.ts'
 import { StoreWriteError } from '../errors.ts'
@@ -62,19 +62,23 @@ export class DiskPart implements Part {
     await this.#attempt('mark a piece of', async () => { await this.#init.marks?.mark(piece) })
   }
 
-  async finish (): Promise<Finished> {
+  async finish (commit?: (finished: Finished) => Promise<void>): Promise<Finished> {
     const { downloads, file, name, path } = this.#init
-
-    return await this.#attempt('finish', async () => {
-      const free = await moveInto(downloads, name, path)
-      // from here on the content is finished, whatever happens to the rest
-      await this.#letGo()
-      const synced = file.datasync().finally(async () => { await file.close() })
-      synced.catch(() => {})
+    const finished = await this.#attempt('finish', async () => {
+      const free = await nameInto(downloads, name, path)
       const version = fileVersion(await lstat(join(downloads, free), { bigint: true }))
+      const synced = file.datasync()
+      synced.catch(() => {})
 
       return { location: free, name: free, version, synced }
     })
+
+    // until then a crash leaves the part as well, which finds its name again
+    await commit?.(finished)
+    await this.#letGo()
+    void finished.synced.catch(() => {}).then(async () => { await file.close() })
+
+    return finished
   }
 
   async close (): Promise<void> {
@@ -92,14 +96,16 @@ export class DiskPart implements Part {
 
   /** Lets go of all that a finished part needs no more, but for its bytes. */
   async #letGo (): Promise<void> {
-    const { marks, statePath, onClose } = this.#init
+    const { marks, path, statePath, onClose } = this.#init
     this.#closed = Promise.resolve()
-    onClose()
+    await marks?.drop().catch(() => {})
+    await remove(path).catch(() => {})
 
     if (marks != null) {
-      await marks.drop().catch(() => {})
       await remove(statePath).catch(() => {})
     }
+
+    onClose()
   }
 
   async #close (): Promise<void> {

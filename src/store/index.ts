@@ -117,10 +117,14 @@ export interface Part {
    *
    * Whether all pieces are there is not checked.
    *
+   * @param commit - called when the bytes have their name, to be remembered
+   * elsewhere. The part is forgotten only after that, so that a crash in
+   * between can be continued, under the same name where the store can.
    * @throws {StoreFullError} no room is left; the part is kept, and open
    * @throws {StoreWriteError} it could not be renamed; the part is kept, and open
+   * @throws what `commit` says; the part is kept, and open
    */
-  finish (): Promise<Finished>
+  finish (commit?: (finished: Finished) => Promise<void>): Promise<Finished>
 
   /** Lets go of the part, which is kept to be continued. Closing twice is fine. */
   close (): Promise<void>

@@ -158,11 +158,23 @@ class MemoryStore implements Store {
         assertPiece(part.size, piece)
         setBit(part.marked, piece)
       },
-      finish: async () => {
+      finish: async commit => {
+        assertOpen()
+        const finished = this.#name(part)
+
+        try {
+          await commit?.(finished)
+        } catch (err) {
+          this.#finished.delete(finished.location)
+          this.#names.delete(finished.name)
+          throw err
+        }
+
         assertOpen()
         close()
+        this.#parts.delete(key)
 
-        return this.#finish(key, part)
+        return finished
       },
       close: async () => { close() },
       discard: async () => {
@@ -174,7 +186,8 @@ class MemoryStore implements Store {
     }
   }
 
-  #finish (key: string, { size, name, pieces }: MemoryPart): Finished {
+  /** Gives the bytes of a part a name that nobody has. */
+  #name ({ size, name, pieces }: MemoryPart): Finished {
     let free = name
 
     for (let n = 2; this.#names.has(free); n++) {
@@ -182,7 +195,6 @@ class MemoryStore implements Store {
     }
 
     const location = `${this.#count++}`
-    this.#parts.delete(key)
     this.#names.add(free)
     this.#finished.set(location, { size, name: free, pieces })
 

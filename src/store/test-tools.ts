@@ -1,5 +1,7 @@
 /** What the acceptance suite needs of an assertion library, so that it needs none. */
 
+import type { PartInfo, Reader, Store } from './index.ts'
+
 /** Bytes that differ from their neighbours, and from those a piece away. */
 export function sample (size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => i * 31 + (i >> 12))
@@ -29,4 +31,20 @@ export async function fails (name: string, action: () => Promise<unknown>): Prom
   }
 
   equal((failure as Error | undefined)?.name, name)
+}
+
+/** Opens what is finished, and closes it again. */
+export async function using<T> (store: Store, location: string, use: (reader: Reader) => Promise<T>): Promise<T> {
+  const reader = await store.open(location)
+
+  try {
+    return await use(reader)
+  } finally {
+    await reader.close()
+  }
+}
+
+/** The parts there are. */
+export async function list (store: Store): Promise<PartInfo[]> {
+  return Array.fromAsync(store.parts())
 }

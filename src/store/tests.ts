@@ -16,8 +16,8 @@
  */
 
 import { PIECE_SIZE } from '../content/constants.ts'
-import { equal, fails, same, sample } from './test-tools.ts'
-import type { Part, PartInfo, Reader, Store } from './index.ts'
+import { equal, fails, list, same, sample, using } from './test-tools.ts'
+import type { Part, Store } from './index.ts'
 
 /** How to come by the stores that are tested. */
 export interface StoreTestsInit {
@@ -294,6 +294,21 @@ function finishTests (test: Test): void {
     equal(locations.size, 3)
   })
 
+  test('forgets the part only when what depends on it has been done', async store => {
+    const part = await begin(store, KEY, 3)
+    await part.write(0, sample(3))
+    await fails('RangeError', async () => await part.finish(async () => { throw new RangeError('not now') }))
+    same(await part.read(0, 3), sample(3))
+
+    const { location } = await part.finish(async finished => {
+      equal((await list(store)).length, 1)
+      await using(store, finished.location, async reader => { same(await reader.read(0, 3), sample(3)) })
+    })
+
+    equal((await list(store)).length, 0)
+    await using(store, location, async reader => { same(await reader.read(0, 3), sample(3)) })
+  })
+
   test('takes no name twice when all finish at once', async store => {
     const parts = await Promise.all(['a', 'b', 'c', 'd'].map(async key => {
       const part = await begin(store, key, 1, 'x.txt')
@@ -382,18 +397,4 @@ async function finished (store: Store, key: string, size: number, name: string):
   await part.write(0, sample(size))
 
   return await part.finish()
-}
-
-async function list (store: Store): Promise<PartInfo[]> {
-  return Array.fromAsync(store.parts())
-}
-
-async function using<T> (store: Store, location: string, use: (reader: Reader) => Promise<T>): Promise<T> {
-  const reader = await store.open(location)
-
-  try {
-    return await use(reader)
-  } finally {
-    await reader.close()
-  }
 }

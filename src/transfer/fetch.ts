@@ -80,11 +80,6 @@ export class Fetch {
     return this.#pieces?.have
   }
 
-  /** What a peer can be asked for before it has said hello: a small content whose size is known, or the root. */
-  get eager (): boolean {
-    return this.#manifests != null || this.manifest?.pieceCount === 1
-  }
-
   /** `true` if it was given up, and only has to let go of what it holds. */
   get ending (): boolean {
     return this.#ended.signal.aborted
@@ -109,7 +104,8 @@ export class Fetch {
 
   /** A session was begun by us, and not answered yet. */
   begun (session: Session): void {
-    if (this.eager) {
+    // a small content whose size is known, and the root, can be asked for before it has said hello
+    if (this.#manifests != null || this.manifest?.pieceCount === 1) {
       this.#sessions.set(session.key, session)
       this.#manifests?.join(session)
       this.#pieces?.join(session, true)
@@ -317,9 +313,13 @@ export class Fetch {
 
   async #finish (manifest: Manifest, part: Part): Promise<Entry> {
     try {
-      this.#finished = await part.finish()
+      let entry: Entry | undefined
+      await part.finish(async finished => {
+        this.#finished = finished
+        entry = await this.#init.onFinished(manifest, finished, this.#init.path)
+      })
 
-      return await this.#init.onFinished(manifest, this.#finished, this.#init.path)
+      return entry as unknown as Entry
     } catch (err) {
       await part.close()
       throw err

@@ -121,6 +121,9 @@ export interface TransferCatalog extends TypedEventTarget<{
   /** Entries of one content. */
   get (cid: CID): Entry[]
 
+  /** Resolves when it is known whether the content is there, if that is being found out. */
+  settled? (cid: CID, options?: AbortOptions): Promise<void>
+
   /** Opens a content to serve it; `undefined` if it is not there. */
   open (cid: CID, options?: AbortOptions): Promise<TransferContent | undefined>
 

@@ -62,7 +62,8 @@ interface Served {
 
 /** Serves what this node has, to all peers of all swarms. */
 export class Server {
-  readonly #driver: Driver<UploadInput, UploadOutput>
+  readonly #init: ServerInit
+  #driver: Driver<UploadInput, UploadOutput>
   readonly #served = new Map<string, Served>()
   readonly #ids = new Map<Session, string>()
   readonly #pace: Pace
@@ -71,14 +72,13 @@ export class Server {
   readonly #log: Logger
   #nextId = 0
 
-  constructor ({ slots, limit, log }: ServerInit) {
+  constructor (init: ServerInit) {
+    const { limit, log } = init
+    this.#init = init
     this.#log = log
     this.#pace = new Pace(limit)
     this.#batch = limit < 16 * BATCH * BLOCK_SIZE ? 1 : BATCH
-    this.#driver = new Driver({
-      core: new UploadCore({ slots, random: Math.random }),
-      carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) }
-    })
+    this.#driver = this.#makeDriver()
   }
 
   /** Bytes of pieces that were sent. */
@@ -133,9 +133,10 @@ export class Server {
     }
   }
 
-  /** Serves nobody any more. */
+  /** Serves nobody any more, of those there are; others may come. */
   stop (): void {
     this.#driver.stop()
+    this.#driver = this.#makeDriver()
 
     for (const { gone } of this.#served.values()) {
       gone?.abort()
@@ -143,6 +144,13 @@ export class Server {
 
     this.#served.clear()
     this.#ids.clear()
+  }
+
+  #makeDriver (): Driver<UploadInput, UploadOutput> {
+    return new Driver({
+      core: new UploadCore({ slots: this.#init.slots, random: Math.random }),
+      carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) }
+    })
   }
 
   #canServe ({ session, holding }: Served, { piece, begin, length }: Range): boolean {

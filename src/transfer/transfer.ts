@@ -10,6 +10,7 @@ import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './con
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
 import { PieceBuffers } from './piece-buffers.ts'
+import { rangesOf } from './ranges.ts'
 import { Server } from './server.ts'
 import { Swarm } from './swarm.ts'
 import type {
@@ -140,9 +141,9 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   async download (cid: CID, options: DownloadOptions = {}): Promise<Entry> {
     this.#check(options)
-    const shared = this.#catalog?.get(cid) ?? []
+    const shared = await this.#shared(cid, options)
 
-    if (shared.length > 0 && await this.#isReadable(cid)) {
+    if (shared.length > 0) {
       return shared.find(({ name }) => name === options.name) ?? shared[0]
     }
 
@@ -217,6 +218,19 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     if (sources != null && !Array.isArray(sources)) {
       throw new InvalidParametersError('sources should be a list')
     }
+  }
+
+  /** Entries of a content that can be read, now or when what may have changed is hashed again. */
+  async #shared (cid: CID, { signal }: DownloadOptions): Promise<Entry[]> {
+    const catalog = this.#catalog
+
+    if (await this.#isReadable(cid)) {
+      return catalog?.get(cid) ?? []
+    }
+
+    await catalog?.settled?.(cid, { signal: signal ?? undefined })
+
+    return await this.#isReadable(cid) ? catalog?.get(cid) ?? [] : []
   }
 
   async #isReadable (cid: CID): Promise<boolean> {
@@ -381,19 +395,4 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 /** Addresses that say whose they are. */
 function withPeer (addresses: Multiaddr[], peer: PeerKey): Multiaddr[] {
   return addresses.map(address => address.getComponents().some(({ name }) => name === 'p2p') ? address : address.encapsulate(`/p2p/${peer}`))
-}
-
-/** A stretch of a content, cut where its pieces are. */
-function * rangesOf (manifest: Manifest, offset: number, length: number): Generator<{ offset: number, length: number }> {
-  if (offset > manifest.size) {
-    throw new InvalidParametersError(`There is no byte ${offset} in a content of ${manifest.size}`)
-  }
-
-  const end = Math.min(offset + length, manifest.size)
-
-  while (offset < end) {
-    const length = Math.min(PIECE_SIZE - offset % PIECE_SIZE, end - offset)
-    yield { offset, length }
-    offset += length
-  }
 }

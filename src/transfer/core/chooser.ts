@@ -17,6 +17,12 @@ import type { PeerKey } from '../../core.ts'
 /** Pieces that are fetched ahead of a reader, in order, before the rarest ones get their turn again. */
 const READ_AHEAD = 4
 
+/**
+ * No piece is begun while so many wait to be hashed and stored: a crash would
+ * lose them all, and more would not be faster.
+ */
+const MAX_UNVERIFIED = 4
+
 export interface ChooserInit {
   layout: Layout
   budget: Budget
@@ -157,11 +163,22 @@ export class Chooser {
     return piece === undefined ? undefined : this.#begin(piece, peer)
   }
 
-  /** Opens a piece, if there is memory for it. */
+  /** Pieces that are here and not stored yet. */
+  get #unverified (): number {
+    let count = 0
+
+    for (const open of this.open.values()) {
+      count += Number(open.complete)
+    }
+
+    return count
+  }
+
+  /** Opens a piece, if there is memory for it, and the store keeps up. */
   #begin (piece: number, peer: DownloadPeer): OpenPiece | undefined {
     const size = this.#init.layout.pieceSize(piece)
 
-    if (!this.#init.budget.take(size)) {
+    if (this.#unverified >= MAX_UNVERIFIED || !this.#init.budget.take(size)) {
       return undefined
     }
 

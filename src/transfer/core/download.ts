@@ -190,10 +190,13 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
   }
 
   #reject (peer: DownloadPeer, range: Range, now: number): void {
+    let refused = false
+
     for (let begin = range.begin; begin === range.begin || begin < range.begin + range.length; begin += BLOCK_SIZE) {
       const id = blockId(range.piece, begin)
 
       if (peer.requests.delete(id)) {
+        refused = true
         peer.flow.withdrawn(this.#blockSize(id))
         this.#chooser.release(id, peer)
       } else if (peer.answered(id, now)) {
@@ -201,11 +204,14 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       }
     }
 
-    if (!peer.choked && !this.have.has(range.piece)) {
-      peer.rejected(range.piece, now)
+    if (refused) {
+      this.#abandon(peer, range.piece, now)
+
+      if (!peer.choked && !this.have.has(range.piece)) {
+        peer.rejected(range.piece, now)
+      }
     }
 
-    this.#abandon(peer, range.piece, now)
     this.#askAll(now)
   }
 

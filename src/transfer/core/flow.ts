@@ -60,7 +60,6 @@ export class Flow {
   asked (bytes: number, now: number): number {
     if (this.inFlight === 0) {
       this.#first = now
-      this.#sampleStart = now
       this.#sampleBytes = 0
     }
 
@@ -73,11 +72,14 @@ export class Flow {
   /** `bytes` that were asked for are here. */
   arrived (bytes: number, now: number): void {
     this.inFlight -= bytes
-    this.#sampleBytes += bytes
 
-    if (this.#first !== undefined) {
+    if (this.#first === undefined) {
+      this.#sampleBytes += bytes
+    } else {
       this.rtt = Math.min(this.rtt, now - this.#first)
       this.#first = undefined
+      // the wait for the first block says nothing of the rate
+      this.#sampleStart = now
     }
 
     if (this.#slowStart) {

@@ -97,8 +97,13 @@ export class DownloadPeer {
 
   /** It will not give a piece for a while. */
   rejected (piece: number, now: number): void {
-    const time = Math.min(MAX_AVOID_TIME, 2 * (this.#avoid.get(piece)?.time ?? AVOID_TIME / 2))
-    this.#avoid.set(piece, { until: now + time, time })
+    const { until, time } = this.#avoid.get(piece) ?? { until: -Infinity, time: AVOID_TIME / 2 }
+
+    // several rejects of one piece at a time count once
+    if (until <= now) {
+      const longer = Math.min(MAX_AVOID_TIME, 2 * time)
+      this.#avoid.set(piece, { until: now + longer, time: longer })
+    }
   }
 
   /** A piece is here: what was remembered of it is of no use any more. */

@@ -24,7 +24,7 @@ export class UploadPeer {
   choked = true
   interested = false
 
-  /** When it became interested, or was last let in. */
+  /** When it became interested, or was last let in or choked. */
   waiting = 0
 
   /** Bytes it gave us since the last rechoke. */

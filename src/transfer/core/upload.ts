@@ -117,7 +117,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
         break
       case 'not-interested':
         peer.interested = false
-        this.#choke(peer)
+        this.#choke(peer, now)
         this.#fillSlots(now)
         break
       case 'have': peer.announce(message.piece); break
@@ -201,12 +201,16 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
   #unchoke (peer: UploadPeer, now: number): void {
     peer.choked = false
     peer.waiting = now
+    // to the end, so that it comes last among those who will have waited as long
+    this.#peers.delete(peer.session)
+    this.#peers.set(peer.session, peer)
     this.#out.push({ type: 'send', to: peer.session, message: { type: 'unchoke' } })
   }
 
-  #choke (peer: UploadPeer): void {
+  #choke (peer: UploadPeer, now: number): void {
     if (!peer.choked) {
       peer.choked = true
+      peer.waiting = now
       this.#out.push({ type: 'send', to: peer.session, message: { type: 'choke' } })
 
       for (const range of peer.clear()) {
@@ -242,7 +246,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
 
       for (const candidate of candidates) {
         if (!served.has(candidate)) {
-          candidate.sessions.forEach(session => { this.#choke(session) })
+          candidate.sessions.forEach(session => { this.#choke(session, now) })
         }
       }
 

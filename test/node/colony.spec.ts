@@ -1,0 +1,204 @@
+import { readdirSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { createNode } from '../../src/index.ts'
+import type { Entry, Hit, Node, NodeInit } from '../../src/index.ts'
+
+const MIB = 1024 * 1024
+const listen = ['/ip4/127.0.0.1/tcp/0']
+
+function bytesOf (size: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, i) => i * 31 + (i >> 12) * seed + seed)
+}
+
+async function share (node: Node, name: string, content: Uint8Array): Promise<Entry> {
+  const [entry] = await Array.fromAsync(node.share({ name, content }))
+
+  return entry
+}
+
+async function failure (promise: Promise<unknown>): Promise<Error> {
+  return promise.then(() => { throw new Error('It did not fail') }, (err: Error) => err)
+}
+
+/** What a process holds open; timers of libp2p that stop by themselves are not among it. */
+function held (): { files: number, sockets: number } {
+  const resources = process.getActiveResourcesInfo()
+
+  return {
+    files: readdirSync('/proc/self/fd').length,
+    sockets: resources.filter(name => name.startsWith('TCP')).length
+  }
+}
+
+describe('nodes in a colony', function () {
+  this.timeout(120_000)
+
+  let folder: string
+  let nodes: Node[]
+
+  async function make (init: NodeInit = {}): Promise<Node> {
+    const node = await createNode({ listen, ...init })
+    nodes.push(node)
+
+    return node
+  }
+
+  beforeEach(async () => {
+    nodes = []
+    folder = await mkdtemp(join(tmpdir(), 'formicary-colony-'))
+  })
+
+  afterEach(async () => {
+    await Promise.all(nodes.map(async node => node.stop()))
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('of ten answer 200 searches and serve 50 downloads at once, and hold nothing after', async () => {
+    const before = held()
+    const first = await make()
+    await Promise.all(Array.from({ length: 9 }, async () => make({ bootstrap: first.addresses })))
+    await Promise.all(nodes.map(async (node, i) => {
+      await share(node, `report number${i}.txt`, bytesOf(20_000 + i, i))
+      await share(node, `film number${i}.mkv`, bytesOf(3 * MIB + i, i))
+    }))
+
+    const searches = Array.from({ length: 200 }, async (_, i) => {
+      const hits = await Array.fromAsync(nodes[i % 10].search(`report number${(i + 1 + Math.floor(i / 10)) % 10}`, { limit: 1, timeout: 30_000 }))
+      expect(hits).to.have.lengthOf(1)
+    })
+    const downloads = Array.from({ length: 50 }, async (_, i) => {
+      const holder = (i + 1 + Math.floor(i / 10)) % 10
+      const hits = await Array.fromAsync(nodes[i % 10].search(`"film number${holder}.mkv"`, { limit: 1, timeout: 30_000 }))
+      const entry = await nodes[i % 10].download(hits[0])
+      expect(entry.size).to.equal(3 * MIB + holder)
+    })
+    await Promise.all([...searches, ...downloads])
+    await Promise.all(nodes.map(async node => node.stop()))
+
+    // the last sockets close a moment later
+    for (let wait = 1; wait < 1_000 && held().sockets > before.sockets; wait *= 2) {
+      await new Promise(resolve => { setTimeout(resolve, wait) })
+    }
+
+    expect(held().sockets).to.equal(before.sockets)
+    expect(held().files).to.be.at.most(before.files + 2)
+  })
+
+  it('stop in the middle of everything', async () => {
+    const ada = await make({ uploadLimit: 2_000_000, dataDir: join(folder, 'ada') })
+    const ben = await make({ bootstrap: ada.addresses, dataDir: join(folder, 'ben') })
+    const entry = await share(ada, 'film.mkv', bytesOf(20 * MIB, 1))
+    await mkdir(join(folder, 'docs'))
+    await Promise.all(Array.from({ length: 300 }, async (_, i) => writeFile(join(folder, 'docs', `${i}.txt`), String(i))))
+    const hits = await Array.fromAsync(ben.search('film'))
+    const work = [
+      ben.download(hits[0]),
+      Array.fromAsync(ben.read(entry.cid, { sources: hits, offset: 10 * MIB })),
+      Array.fromAsync(ben.share(join(folder, 'docs'))),
+      Array.fromAsync(ben.search('nothing like it')),
+      ben.download('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
+    ].map(async promise => promise.then(() => 'done', (err: Error) => err.name))
+    await new Promise(resolve => { setTimeout(resolve, 300) })
+    const start = performance.now()
+    await Promise.all([ben.stop(), ada.stop()])
+    const ends = await Promise.all(work)
+
+    expect(performance.now() - start).to.be.below(10_000)
+    expect(ends.filter(end => !['done', 'NotStartedError', 'AbortError'].includes(end))).to.deep.equal([])
+    expect(ends[0]).to.equal('NotStartedError')
+    expect(await failure(ben.download(entry))).to.have.property('name', 'NotStartedError')
+    expect(await failure(Array.fromAsync(ben.search('film')))).to.have.property('name', 'NotStartedError')
+
+    // and go on after
+    await Promise.all([ada.start(), ben.start()])
+    await ben.join(ada.addresses[0])
+    await ben.download(hits[0], { sources: [{ holder: ada.peerId, addresses: ada.addresses }] })
+    expect([...ben.entries()].some(({ cid }) => cid.equals(entry.cid))).to.equal(true)
+  })
+
+  it('can be started and stopped more than once', async () => {
+    const node = await make({ dataDir: join(folder, 'a') })
+    const { cid } = await share(node, 'a.txt', bytesOf(100, 1))
+    await Promise.all([node.start(), node.start()])
+    await Promise.all([node.stop(), node.stop()])
+    await Promise.all([node.start(), node.stop(), node.start()])
+
+    expect([...node.entries()].map(entry => String(entry.cid))).to.deep.equal([String(cid)])
+  })
+
+  it('keep their identity and what they share', async () => {
+    const dataDir = join(folder, 'a')
+    const first = await make({ dataDir })
+    const { cid } = await share(first, 'a.txt', bytesOf(100, 1))
+    await first.stop()
+    const second = await make({ dataDir })
+
+    expect(String(second.peerId)).to.equal(String(first.peerId))
+    expect([...second.entries()].map(entry => String(entry.cid))).to.deep.equal([String(cid)])
+  })
+
+  it('do not share a data folder', async () => {
+    const dataDir = join(folder, 'a')
+    const first = await make({ dataDir })
+    expect(await failure(createNode({ dataDir, listen }))).to.have.property('name', 'DataDirInUseError')
+
+    await share(first, 'a.txt', bytesOf(100, 1))
+    expect([...first.entries()]).to.have.lengthOf(1)
+  })
+
+  const wrong: Array<[string, NodeInit]> = [
+    ['a network with a slash', { network: 'a/b' }],
+    ['an address that is none', { bootstrap: ['localhost:4001'] }],
+    ['no upload slots', { uploadSlots: 0 }],
+    ['a negative limit', { uploadLimit: -1 }]
+  ]
+
+  for (const [what, init] of wrong) {
+    it(`refuse ${what}`, async () => {
+      expect(await failure(createNode({ listen, ...init }))).to.have.property('name', 'InvalidParametersError')
+    })
+  }
+
+  it('find a content by its CID alone, through others', async () => {
+    const middle = await make()
+    const ada = await make({ bootstrap: middle.addresses })
+    const ben = await make({ bootstrap: middle.addresses })
+    const { cid } = await share(ada, 'film.mkv', bytesOf(2 * MIB, 1))
+    const entry = await ben.download(String(cid), { patience: 30_000 })
+
+    expect(entry.size).to.equal(2 * MIB)
+  })
+
+  it('of two networks do not mix', async () => {
+    const ada = await make({ network: 'one' })
+    const ben = await make({ network: 'two' })
+    const entry = await share(ada, 'film.mkv', bytesOf(100, 1))
+    await ben.join(ada.addresses[0])
+
+    expect(await Array.fromAsync(ben.search('film', { timeout: 500 }))).to.deep.equal([])
+    expect(await failure(ben.download(entry, { sources: [{ holder: ada.peerId }], patience: 500 }))).to.have.property('name', 'NotFoundError')
+  })
+
+  it('never write outside their folder, whatever a content is called', async () => {
+    const names = ['../../x', '/etc/x', 'C:\\x', 'con', '', 'a'.repeat(10_000), '\u0000\u0007\n', '..', '.', 'x/../../../y']
+    const ada = await make()
+    const ben = await make({ bootstrap: ada.addresses, dataDir: join(folder, 'ben') })
+
+    for (const [i, name] of names.entries()) {
+      const { cid, size } = await share(ada, `${i}.txt`, bytesOf(100 + i, i))
+      const hit = { cid, size, name, path: '../..', holder: ada.peerId, addresses: [], local: false, score: 1 } as unknown as Hit
+      const entry = await ben.download(hit).catch((err: Error) => err)
+      expect(entry instanceof Error ? entry.name : entry.size, JSON.stringify(name.slice(0, 20))).to.be.oneOf([100 + i, 'InvalidParametersError'])
+    }
+
+    expect(await readdir(folder)).to.deep.equal(['ben'])
+    expect((await readdir(join(folder, 'ben'))).sort()).to.deep.equal(['downloads', 'parts', 'records'])
+    expect(await readdir(join(folder, 'ben/parts'))).to.deep.equal([])
+    const files = await readdir(join(folder, 'ben/downloads'), { withFileTypes: true })
+    expect(files.every(file => file.isFile())).to.equal(true)
+    expect(files.length).to.be.at.least(7)
+  })
+})

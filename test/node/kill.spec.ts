@@ -1,0 +1,141 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { NodeProcess } from '../fixtures/node-process.ts'
+
+const MIB = 1024 * 1024
+const SIZE = 128 * MIB + 12_345
+const LIMIT = 25_000_000
+const KILLS = 20
+const LISTEN = ['/ip4/127.0.0.1/tcp/0']
+
+interface Started { addresses: string[] }
+
+describe('processes that are killed', function () {
+  this.timeout(180_000)
+
+  let folder: string
+  let source: string
+  let hash: string
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'formicary-kill-'))
+    source = join(folder, 'film.bin')
+    const bytes = randomBytes(SIZE)
+    hash = createHash('sha256').update(bytes).digest('hex')
+    await writeFile(source, bytes)
+  })
+
+  after(async () => {
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  async function holder (dataDir: string, listen = LISTEN): Promise<{ process: NodeProcess, addresses: string[], cid: string }> {
+    const process = new NodeProcess()
+    const { addresses } = await process.tell<Started>({ type: 'start', init: { dataDir: join(folder, dataDir), listen, uploadLimit: LIMIT } })
+    const [cid] = await process.tell<string[]>({ type: 'share', path: source })
+
+    return { process, addresses, cid }
+  }
+
+  async function downloader (dataDir: string, bootstrap: string[]): Promise<NodeProcess> {
+    const process = new NodeProcess()
+    await process.tell({ type: 'start', init: { dataDir: join(folder, dataDir), listen: LISTEN, bootstrap } })
+
+    return process
+  }
+
+  async function assertWhole (dataDir: string, name: string): Promise<void> {
+    const bytes = await readFile(join(folder, dataDir, 'downloads', name))
+    expect(createHash('sha256').update(bytes).digest('hex')).to.equal(hash)
+    expect(await readdir(join(folder, dataDir, 'parts'))).to.deep.equal([])
+    expect(await readdir(join(folder, dataDir, 'downloads'))).to.deep.equal([name])
+  }
+
+  it('twenty times in a row while downloading go on where they were', async () => {
+    await mkdir(join(folder, 'a'), { recursive: true })
+    const holders = await Promise.all([holder('a'), holder('b')])
+    await using _first = holders[0].process
+    await using _second = holders[1].process
+    const bootstrap = holders.flatMap(({ addresses }) => addresses)
+    let stored = 0
+    let lives = 0
+    let lost = 0
+
+    for (let done = false; !done;) {
+      await using process = await downloader('victim', bootstrap)
+      await process.tell({ type: 'join', addresses: bootstrap })
+      const resumed = stored
+      const target = stored + Math.random() * SIZE / 100
+      const reached = new Promise<void>(resolve => {
+        process.onProgress = ({ bytes }) => {
+          // nothing that was stored in an earlier life is lost
+          lost = Math.max(lost, resumed - bytes)
+          stored = bytes
+
+          if (bytes >= target && lives < KILLS) {
+            resolve()
+          }
+        }
+      })
+      const download = process.tell({ type: 'download', cid: holders[0].cid, name: 'film.bin' })
+      download.catch(() => {})
+      done = await Promise.race([reached.then(() => false), download.then(() => true)])
+      lives += Number(!done)
+      await process.kill()
+    }
+
+    expect(lost).to.equal(0)
+    const sent = await Promise.all(holders.map(async ({ process: holder }) => holder.tell<number>({ type: 'uploaded' })))
+    const again = (sent[0] + sent[1] - SIZE) / lives / holders.length
+    console.log(`      ${lives} kills; sent again for each, by each of two holders: ${(again / MIB).toFixed(2)} MiB`)
+    expect(lives).to.equal(KILLS)
+    // a piece from each, and what was under way
+    expect(again).to.be.below(1.5 * MIB)
+    await assertWhole('victim', 'film.bin')
+  })
+
+  it('while serving are replaced by another holder', async () => {
+    const holders = await Promise.all([holder('a'), holder('b')])
+    await using _first = holders[0].process
+    await using _second = holders[1].process
+    await using process = await downloader('served', holders.flatMap(({ addresses }) => addresses))
+    await process.tell({ type: 'join', addresses: holders.flatMap(({ addresses }) => addresses) })
+    let killed = false
+    process.onProgress = ({ bytes }) => {
+      if (bytes > SIZE / 3 && !killed) {
+        killed = true
+        void holders[1].process.kill()
+      }
+    }
+    await process.tell({ type: 'download', cid: holders[0].cid, name: 'film.bin', patience: 10_000 })
+    expect(killed).to.equal(true)
+    await assertWhole('served', 'film.bin')
+  })
+
+  it('as the only holder are waited for as long as asked, and used again when they are back', async () => {
+    const first = await holder('c')
+    const address = first.addresses[0].replace(/\/p2p\/.*/, '')
+    await using process = await downloader('waiting', first.addresses)
+    const third = new Promise<void>(resolve => {
+      process.onProgress = ({ bytes }) => {
+        if (bytes > SIZE / 3) {
+          resolve()
+        }
+      }
+    })
+
+    const failing = process.tell({ type: 'download', cid: first.cid, name: 'film.bin', patience: 1_000 }).catch((err: Error) => err)
+    await third
+    await first.process.kill()
+    expect(await failing).to.have.property('name', 'NotFoundError')
+
+    const waiting = process.tell({ type: 'download', cid: first.cid, name: 'film.bin' })
+    const back = await holder('c', [address])
+    await using _back = back.process
+    expect(await waiting).to.equal('film.bin')
+    await assertWhole('waiting', 'film.bin')
+  })
+})

@@ -36,3 +36,10 @@ export async function waitFor<T> (promise: Promise<T>, signal?: AbortSignal | nu
     signal.removeEventListener('abort', onAbort)
   }
 }
+
+/** Rejects if `promise` does, and never resolves. */
+export async function failureOf (promise: Promise<unknown>): Promise<never> {
+  await promise
+
+  return new Promise<never>(() => {})
+}

@@ -1,5 +1,6 @@
 import { isNodeCid, isPieceCid, Manifest, PIECE_SIZE } from '../content/index.ts'
 import { AbortError } from '@libp2p/interface'
+import { failureOf } from '../delay.ts'
 import { InvalidParametersError, NotFoundError } from '../errors.ts'
 import { DownloadUsers } from './users.ts'
 import { Bitfield } from './core/bitfield.ts'
@@ -254,6 +255,7 @@ export class Fetch {
       if (size != null) {
         this.#pieces = undefined
         this.#size = size
+        this.#beginAnew()
         await (await opening).discard()
 
         return undefined
@@ -265,6 +267,15 @@ export class Fetch {
       await opening.then(async part => { await part.close() }).catch(() => {})
       throw err
     }
+  }
+
+  /** Ends all sessions, in which there may be answers under way to what is not asked for any more, and begins others. */
+  #beginAnew (): void {
+    for (const peer of [...this.#sessions.keys()]) {
+      this.#init.drop(peer, 'the content has another size than we thought')
+    }
+
+    this.#finder.retry()
   }
 
   #startPieces (manifest: Manifest, part: Promise<Part>, have: Bitfield): PieceFetch {
@@ -388,11 +399,4 @@ export class Fetch {
       msLeft: left === 0 ? 0 : left < Infinity && rate > 0 ? left * 1000 / rate : undefined
     }
   }
-}
-
-/** Rejects if `promise` does, and never resolves. */
-async function failureOf (promise: Promise<unknown>): Promise<never> {
-  await promise
-
-  return new Promise<never>(() => {})
 }

@@ -117,6 +117,11 @@ export class Finder {
     }
   }
 
+  /** Tries everybody again at once. */
+  retry (): void {
+    this.#known.forEach(known => { known.next = 0 })
+  }
+
   /** Looks for others at once. */
   hurry (): void {
     this.#nextLookup = Math.min(this.#nextLookup, performance.now())

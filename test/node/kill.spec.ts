@@ -92,8 +92,8 @@ describe('processes that are killed', function () {
     const again = (sent[0] + sent[1] - SIZE) / lives / holders.length
     console.log(`      ${lives} kills; sent again for each, by each of two holders: ${(again / MIB).toFixed(2)} MiB`)
     expect(lives).to.equal(KILLS)
-    // a piece from each, and what was under way
-    expect(again).to.be.below(1.5 * MIB)
+    // a piece from each, and what was asked for and under way: a window
+    expect(again).to.be.below(4 * MIB)
     await assertWhole('victim', 'film.bin')
   })
 

@@ -148,15 +148,17 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
   #block (peer: DownloadPeer, piece: number, begin: number, bytes: Bytes, now: number): void {
     const id = blockId(piece, begin)
+
+    // it stays among the requests, to be released with them when the peer is gone
+    if (peer.requests.has(id) && bytes.byteLength !== this.#blockSize(id)) {
+      this.#drop(peer, 'it sent a block of the wrong length')
+      return
+    }
+
     const asked = peer.requests.delete(id)
 
     if (!asked && !peer.answered(id, now)) {
       this.#drop(peer, 'it sent a block that was not asked for')
-      return
-    }
-
-    if (bytes.byteLength !== this.#blockSize(id)) {
-      this.#drop(peer, 'it sent a block of the wrong length')
       return
     }
 

@@ -119,12 +119,7 @@ export class Fetch {
     this.#finder.connected(session.key)
     this.users.report({ type: 'transfer:peer', detail: { cid: this.cid, peer: session.peer, state: 'joined' } })
     this.#hopeAt = this.#pieces == null ? performance.now() : this.#hopeAt
-    const { size, have } = session.remote ?? {}
-
-    if (isPieceCid(this.cid) && size != null && have !== 'none') {
-      this.#offerSize(size)
-    }
-
+    this.#considerSizes()
     this.#manifests?.join(session)
     this.#joinPieces(session)
   }
@@ -337,13 +332,6 @@ export class Fetch {
     }
   }
 
-  /** Somebody says how large a content of one piece is, which its CID does not tell. */
-  #offerSize (size: number): void {
-    if (size <= PIECE_SIZE && (this.manifest == null || (size !== this.manifest.size && this.#pieces?.starving !== false))) {
-      this.#otherSize.resolve(size)
-    }
-  }
-
   #tick (): void {
     const now = performance.now()
     const { patience } = this.users
@@ -351,7 +339,7 @@ export class Fetch {
     if (this.#pieces?.starving === false) {
       this.#hopeAt = now
     } else {
-      this.#tryOtherSizes()
+      this.#considerSizes()
     }
 
     if (now - this.#hopeAt > patience) {
@@ -363,10 +351,11 @@ export class Fetch {
     this.users.reportProgress()
   }
 
-  #tryOtherSizes (): void {
-    for (const session of this.#sessions.values()) {
-      if (isPieceCid(this.cid) && session.open && session.remote?.size != null && session.remote.have !== 'none') {
-        this.#offerSize(session.remote.size)
+  /** Peers say how large a content of one piece is, which its CID does not tell. Another size is tried when the first leads nowhere. */
+  #considerSizes (): void {
+    for (const { open, remote: { size, have } = {} } of isPieceCid(this.cid) ? this.#sessions.values() : []) {
+      if (open && size != null && size <= PIECE_SIZE && have !== 'none' && size !== this.manifest?.size && this.#pieces?.starving !== false) {
+        this.#otherSize.resolve(size)
       }
     }
   }

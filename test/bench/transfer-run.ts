@@ -33,6 +33,9 @@ export interface TransferRun {
    */
   holders?: object[]
 
+  /** Settings of Node and V8 for all processes. */
+  flags?: string[]
+
   /** @default 'holder' */
   holderRole?: string
 
@@ -55,7 +58,7 @@ export async function transferRun (init: TransferRun): Promise<Measured> {
   try {
     await using players = new AsyncDisposableStack()
     const holders = await launchHolders(init, players)
-    const downloader = players.use(await launch(init.program, init.downloaderRole ?? 'downloader', { folder: target }))
+    const downloader = players.use(await launch(init.program, init.downloaderRole ?? 'downloader', { folder: target }, init.flags))
     const after = await init.around?.([downloader, ...holders])
     const measured = await downloader.run(holders.map(({ info }) => info))
     await after?.()
@@ -82,7 +85,7 @@ async function launchHolders (init: TransferRun, players: AsyncDisposableStack):
   for (const [i, setting] of (init.holders ?? [{}]).entries()) {
     const folder = path.join(init.folder, `holder-${i}`)
     await fs.mkdir(folder, { recursive: true })
-    holders.push(players.use(await launch(init.program, init.holderRole ?? 'holder', { ...setting, folder, source: init.source })))
+    holders.push(players.use(await launch(init.program, init.holderRole ?? 'holder', { ...setting, folder, source: init.source }, init.flags)))
   }
 
   return holders

@@ -14,7 +14,7 @@ import type { TransferRun } from './transfer-run.ts'
 const SIZE = 512 * MIB
 
 /** What the README recommends to programs that need it; a library does not set it. */
-const YOUNG = { flags: ['--semi-space-growth-factor=1'] }
+const YOUNG = { v8Flag: '--semi-space-growth-factor=1' }
 
 export const download: Benchmark = {
   title: 'Download of 512 MiB from one holder',

@@ -63,9 +63,9 @@ export class Player implements AsyncDisposable {
   readonly #title: string
   #complaint = ''
 
-  constructor (title: string, flags: string[] = []) {
+  constructor (title: string) {
     this.#title = title
-    this.#child = fork(new URL('child.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [...process.execArgv, ...flags] })
+    this.#child = fork(new URL('child.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     this.#child.stderr?.on('data', (text: Buffer) => { this.#complaint = `${this.#complaint}${text}`.slice(-MAX_COMPLAINT) })
     this.#child.once('exit', () => { running.delete(this.#child) })
     running.add(this.#child)
@@ -127,10 +127,9 @@ export class Player implements AsyncDisposable {
  * Starts a process that plays a role of a program.
  *
  * @param program - relative to this folder
- * @param flags - for Node and V8
  */
-export async function launch (program: string, role: string, setting: object, flags?: string[]): Promise<Player> {
-  const player = new Player(`${program} ${role}`, flags)
+export async function launch (program: string, role: string, setting: object): Promise<Player> {
+  const player = new Player(`${program} ${role}`)
 
   try {
     await player.load(program, role, setting)

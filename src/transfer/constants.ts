@@ -81,6 +81,9 @@ export const PATIENCE = 15_000
 /** Sessions a download keeps at once; more add overhead, not speed. */
 export const MAX_SESSIONS = 50
 
+/** Sources a download remembers; a content routing may name any number. */
+export const MAX_SOURCES = 1_000
+
 /** Dials of one download that are under way at once. */
 export const MAX_DIALS = 8
 
@@ -121,6 +124,17 @@ export const IDLE_SESSION_TIME = 120_000
 
 /** Messages that may wait for our hello; a download that begins at once sends three. */
 export const MAX_EARLY_MESSAGES = 256
+
+/**
+ * Bytes that may wait to be sent on a stream, beyond what the other side has
+ * room for: it is broken off with more. Blocks and nodes wait until the stream
+ * takes them, so that only short answers can pile up, for somebody who asks
+ * and does not read.
+ */
+export const MAX_UNSENT = 1024 * 1024
+
+/** Requests that a peer may take back while they are being met; an honest one has a few dozen blocks under way. */
+export const MAX_SKIPPED = 256
 
 /** Interior nodes a peer may have asked for and not been sent. */
 export const MAX_QUEUED_NODES = 128

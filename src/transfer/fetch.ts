@@ -1,4 +1,4 @@
-import { isNodeCid, isPieceCid, Manifest, PIECE_SIZE } from '../content/index.ts'
+import { isNodeCid, isPieceCid, Manifest } from '../content/index.ts'
 import { AbortError } from '@libp2p/interface'
 import { failureOf } from '../delay.ts'
 import { InvalidParametersError, NotFoundError } from '../errors.ts'
@@ -7,10 +7,11 @@ import { Bitfield } from './core/bitfield.ts'
 import { Finder } from './finder.ts'
 import { ManifestFetch } from './manifest-fetch.ts'
 import { PieceFetch } from './piece-fetch.ts'
-import { STALLED_TIMEOUT } from './constants.ts'
+import { STALLED_TIMEOUT, UNKNOWN_LATENESS } from './constants.ts'
 import { Rate } from './rate.ts'
 import { Readers } from './readers.ts'
-import { piecesOf, readFinished, storedBytes, verifiedPieces } from './stored.ts'
+import { Sizes } from './sizes.ts'
+import { openPart, piecesOf, readFinished, storedBytes, verifiedPieces } from './stored.ts'
 import type { Message } from './core/messages.ts'
 import type { FetchInit } from './fetch-init.ts'
 import type { Source, TransferProgress } from './index.ts'
@@ -49,6 +50,7 @@ export class Fetch {
   #manifests?: ManifestFetch
   #pieces?: PieceFetch
   #size?: number
+  readonly #sizes = new Sizes()
   #otherSize = Promise.withResolvers<number>()
   #hopeAt = performance.now()
   #bytesAt = performance.now()
@@ -60,7 +62,7 @@ export class Fetch {
     this.cid = init.cid
     this.#init = init
     this.#size = init.size
-    this.users = new DownloadUsers(() => this.#progress())
+    this.users = new DownloadUsers(() => this.#progress(), init.log)
     this.#finder = new Finder({
       ...init,
       isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer),
@@ -69,7 +71,8 @@ export class Fetch {
     this.#readers = new Readers({
       want: pieces => { this.#pieces?.want(pieces.map(piece => ({ from: piece, to: this.manifest?.pieceCount ?? 0 }))) },
       has: piece => this.#finishing || this.#pieces?.have.has(piece) === true,
-      read: async (offset, length) => await this.read(offset, length) ?? this.#readFinished(offset, length)
+      read: async (offset, length) => await this.read(offset, length) ??
+        this.done.then(async () => readFinished(this.#init.store, this.#finished as Finished, offset, length))
     })
     this.done = this.#run()
     this.done.catch(() => {})
@@ -147,7 +150,7 @@ export class Fetch {
       this.#rate.add(message.bytes.byteLength, this.#bytesAt)
       this.#init.onBytes(message.bytes.byteLength)
       this.#finder.useful(session.key)
-    } else if (message.type === 'node') {
+    } else if (message.type === 'node' && message.bytes != null) {
       this.#hopeAt = performance.now()
     }
 
@@ -183,6 +186,7 @@ export class Fetch {
     try {
       return await this.#fetch(ended)
     } catch (err) {
+      this.fail(err as Error)
       this.#manifestKnown.reject(err)
       this.#readers.fail(err as Error)
       throw err
@@ -191,12 +195,6 @@ export class Fetch {
       this.#manifests?.stop()
       this.users.reportProgress(true)
     }
-  }
-
-  async #readFinished (offset: number, length: number): Promise<Uint8Array> {
-    await this.done
-
-    return readFinished(this.#init.store, this.#finished as Finished, offset, length)
   }
 
   async #fetch (ended: Promise<never>): Promise<Entry> {
@@ -236,7 +234,7 @@ export class Fetch {
 
   /** Fetches all pieces; `undefined` if the content turns out to have another size. */
   async #fetchPieces (manifest: Manifest, ended: Promise<never>): Promise<Part | undefined> {
-    const opening = this.#init.store.part(String(this.cid), { size: manifest.size, name: this.#init.name ?? String(this.cid) })
+    const opening = openPart(this.#init.store, manifest, this.#init.name ?? String(this.cid))
     opening.catch(() => {})
 
     try {
@@ -291,8 +289,13 @@ export class Fetch {
     this.#bytesAt = performance.now()
     this.#manifestKnown.resolve()
 
-    for (const session of this.#sessions.values()) {
-      this.#joinPieces(session)
+    for (const session of [...this.#sessions.values()]) {
+      try {
+        this.#joinPieces(session)
+      } catch (err) {
+        // what it said it has could not be checked before
+        session.line.abort(err as Error)
+      }
 
       // those who have all need not know what was stored before
       if (have.count > 0 && session.remote?.have !== 'all') {
@@ -309,6 +312,9 @@ export class Fetch {
     const { size } = session.remote ?? {}
 
     if (session.open && this.manifest != null) {
+      // throws if what it says it has does not fit
+      session.pieces(this.manifest.pieceCount)
+
       if (this.manifest.pieceCount > 1 || size == null || size === this.manifest.size) {
         this.#pieces?.join(session)
       } else {
@@ -338,9 +344,9 @@ export class Fetch {
 
     if (this.#pieces?.starving === false) {
       this.#hopeAt = now
-    } else {
-      this.#considerSizes()
     }
+
+    this.#considerSizes()
 
     if (now - this.#hopeAt > patience) {
       this.fail(new NotFoundError(`Nobody has what is missing of ${this.cid}`))
@@ -353,10 +359,14 @@ export class Fetch {
 
   /** Peers say how large a content of one piece is, which its CID does not tell. Another size is tried when the first leads nowhere. */
   #considerSizes (): void {
-    for (const { open, remote: { size, have } = {} } of isPieceCid(this.cid) ? this.#sessions.values() : []) {
-      if (open && size != null && size <= PIECE_SIZE && have !== 'none' && size !== this.manifest?.size && this.#pieces?.starving !== false) {
-        this.#otherSize.resolve(size)
-      }
+    if (!isPieceCid(this.cid) || (this.#pieces?.starving === false && performance.now() - this.#bytesAt < UNKNOWN_LATENESS)) {
+      return
+    }
+
+    const size = this.#sizes.next(this.#sessions.values(), this.manifest?.size)
+
+    if (size != null) {
+      this.#otherSize.resolve(size)
     }
   }
 

@@ -1,5 +1,5 @@
 import { AbortError } from '@libp2p/interface'
-import { FIRST_LOOKUP, LOOKUP_INTERVAL, MAX_DIALS, MAX_RETRY_DELAY, MAX_SESSIONS, RETRY_DELAY, SOURCE_INTERVAL } from './constants.ts'
+import { FIRST_LOOKUP, LOOKUP_INTERVAL, MAX_DIALS, MAX_RETRY_DELAY, MAX_SESSIONS, MAX_SOURCES, RETRY_DELAY, SOURCE_INTERVAL } from './constants.ts'
 import type { Source } from './index.ts'
 import type { SessionEnd } from './session.ts'
 import type { PeerKey } from '../core.ts'
@@ -71,6 +71,7 @@ export class Finder {
     const known = this.#known.get(key)
 
     if (known == null) {
+      this.#makeRoom()
       this.#known.set(key, { source, state: 'idle', failures: 0, next: 0 })
     } else if (source.addresses != null && source.addresses.length > 0) {
       known.source = source
@@ -125,6 +126,19 @@ export class Finder {
   /** Looks for others at once. */
   hurry (): void {
     this.#nextLookup = Math.min(this.#nextLookup, performance.now())
+  }
+
+  /** Forgets whoever is known longest and of no use now, if there are too many. */
+  #makeRoom (): void {
+    for (const [key, { state }] of this.#known) {
+      if (this.#known.size < MAX_SOURCES) {
+        return
+      }
+
+      if (state === 'idle') {
+        this.#known.delete(key)
+      }
+    }
   }
 
   #tick (): void {

@@ -16,7 +16,7 @@
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { decodeMessage } from './codec.ts'
-import { HELLO_TIMEOUT, IDLE_SESSION_TIME, IDLE_STREAM_TIME, MAX_MESSAGE_SIZE } from './constants.ts'
+import { HELLO_TIMEOUT, IDLE_SESSION_TIME, IDLE_STREAM_TIME, MAX_MESSAGE_SIZE, MAX_UNSENT } from './constants.ts'
 import { parseMessage } from './core/messages.ts'
 import { Session } from './session.ts'
 import type { AnyMessage, Hello } from './core/messages.ts'
@@ -93,6 +93,10 @@ export class Line implements SessionLine {
   send (frames: Uint8Array | Uint8ArrayList): void {
     try {
       this.#channel.sendFrames(frames)
+
+      if (this.#channel.stream.writeBufferLength > MAX_UNSENT) {
+        throw new ProtocolError('The other side does not read what it asks for')
+      }
     } catch (err) {
       this.abort(err as Error)
     }

@@ -2,7 +2,7 @@ import { PIECE_SIZE } from '../content/index.ts'
 import { delay } from '../delay.ts'
 import { Driver } from '../driver.ts'
 import { ProtocolError } from '../errors.ts'
-import { BLOCK_SIZE, MAX_QUEUED_NODES } from './constants.ts'
+import { BLOCK_SIZE, MAX_QUEUED_NODES, MAX_SKIPPED } from './constants.ts'
 import { blocksOf, UploadCore } from './core/upload.ts'
 import { Pace } from './pace.ts'
 import { Rate } from './rate.ts'
@@ -177,7 +177,15 @@ export class Server {
       case 'send': this.#served.get(output.to)?.session.send(output.message); break
       case 'drop': this.#served.get(output.session)?.session.line.abort(new ProtocolError(output.reason)); break
       case 'serve': this.#serve(output.session, output.range); break
-      case 'skip': this.#served.get(output.session)?.skipped.push(output.range); break
+      case 'skip': this.#skip(output.session, output.range); break
+    }
+  }
+
+  #skip (id: string, range: Range): void {
+    const served = this.#served.get(id)
+
+    if (served != null && served.skipped.push(range) > MAX_SKIPPED) {
+      served.session.line.abort(new ProtocolError('It took back more than it can have asked for'))
     }
   }
 

@@ -182,7 +182,7 @@ export class Session {
       }
 
       this.#handler?.message(this, message)
-    } else if (this.dialled || this.#early.push(message) > MAX_EARLY_MESSAGES) {
+    } else if (this.dialled || message.type === 'block' || message.type === 'node' || this.#early.push(message) > MAX_EARLY_MESSAGES) {
       throw new ProtocolError(`A ${message.type} came before a hello`)
     }
   }

@@ -4,6 +4,29 @@ import { Bitfield } from './core/bitfield.ts'
 import type { Manifest } from '../content/index.ts'
 import type { Finished, Part, Store } from '../store/index.ts'
 
+/**
+ * Continues the part of a content, or begins one. What was begun with another
+ * size, as a content of one piece may have been before the size was certain,
+ * has no verified bytes and is thrown away.
+ */
+export async function openPart (store: Store, manifest: Manifest, name: string): Promise<Part> {
+  const key = String(manifest.root)
+
+  try {
+    return await store.part(key, { size: manifest.size, name })
+  } catch (err) {
+    for await (const { key: other, size, name: otherName } of store.parts()) {
+      if (other === key && size !== manifest.size) {
+        await (await store.part(key, { size, name: otherName })).discard()
+
+        return store.part(key, { size: manifest.size, name })
+      }
+    }
+
+    throw err
+  }
+}
+
 /** The pieces of a part that are certain, and those doubtful ones whose hash is right. */
 export async function verifiedPieces (part: Part, manifest: Manifest): Promise<Bitfield> {
   const have = new Bitfield(manifest.pieceCount, part.marked.slice())

@@ -38,6 +38,9 @@ export class Swarm implements SessionHandler, Holding {
   #opening?: Promise<TransferContent | undefined>
   #content?: TransferContent
 
+  /** Sessions that wait for the content to be opened. */
+  #entering = 0
+
   constructor (init: SwarmInit) {
     this.cid = init.cid
     this.key = String(init.cid)
@@ -132,12 +135,21 @@ export class Swarm implements SessionHandler, Holding {
 
   /** Answers a session that a peer began. */
   async accept (session: Session): Promise<void> {
-    if (this.#fetch == null && await this.#open() == null) {
-      session.end()
-      this.#leaveIfEmpty()
-      return
-    }
+    this.#entering++
 
+    try {
+      if (this.#fetch != null || await this.#open() != null) {
+        this.#admit(session)
+      } else {
+        session.end()
+      }
+    } finally {
+      this.#entering--
+      this.#leaveIfEmpty()
+    }
+  }
+
+  #admit (session: Session): void {
     const existing = this.#sessions.get(session.key)
 
     if (existing?.dialled === true && !existing.open && this.#init.self < session.key) {
@@ -146,8 +158,9 @@ export class Swarm implements SessionHandler, Holding {
     }
 
     if (!session.over) {
-      existing?.end()
+      // first in its place, or the swarm would be empty for a moment and let go of the content
       this.#sessions.set(session.key, session)
+      existing?.end()
       session.accept(this.key, this.#hello(), this)
     }
   }
@@ -168,6 +181,11 @@ export class Swarm implements SessionHandler, Holding {
   }
 
   opened (session: Session): void {
+    if (this.pieceCount != null) {
+      // throws if what it says it has does not fit
+      session.pieces(this.pieceCount)
+    }
+
     this.#init.server.join(session, this)
     this.#fetch?.opened(session)
   }
@@ -180,10 +198,10 @@ export class Swarm implements SessionHandler, Holding {
 
   closed (session: Session, end: SessionEnd): void {
     this.#init.server.leave(session)
+    this.#fetch?.closed(session, end)
 
     if (this.#sessions.get(session.key) === session) {
       this.#sessions.delete(session.key)
-      this.#fetch?.closed(session, end)
       this.#leaveIfEmpty()
     }
   }
@@ -206,12 +224,13 @@ export class Swarm implements SessionHandler, Holding {
     try {
       const content = await opening
 
+      // unless it was let go of meanwhile
       if (this.#opening === opening) {
         this.#content = content
         this.#opening = content == null ? undefined : opening
       }
 
-      return content
+      return this.#content
     } catch (err) {
       this.#opening = this.#opening === opening ? undefined : this.#opening
       throw err
@@ -225,7 +244,7 @@ export class Swarm implements SessionHandler, Holding {
   }
 
   #leaveIfEmpty (): void {
-    if (this.#sessions.size === 0 && this.#fetch == null) {
+    if (this.#sessions.size === 0 && this.#entering === 0 && this.#fetch == null) {
       this.#letGo()
       this.#init.onEmpty()
     }

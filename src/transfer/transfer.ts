@@ -5,10 +5,12 @@ import { optionalComponent } from '../components.ts'
 import { PIECE_SIZE } from '../content/index.ts'
 import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
+import { withPeer } from './addresses.ts'
 import { Announcer } from './announcer.ts'
 import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
+import { checkInit, checkOptions } from './options.ts'
 import { PieceBuffers } from './piece-buffers.ts'
 import { rangesOf } from './ranges.ts'
 import { Server } from './server.ts'
@@ -23,7 +25,6 @@ import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Finished } from '../store/index.ts'
 import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Neighbours that are asked for a content when nobody is known to have it. */
 const MAX_NEIGHBOURS = 16
@@ -56,19 +57,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   constructor (components: TransferComponents, init: TransferInit) {
     super()
     const { network = 'formicary', uploadSlots = UPLOAD_SLOTS, uploadLimit = Infinity } = init
-
-    if (!Number.isInteger(uploadSlots) || uploadSlots < 1) {
-      throw new InvalidParametersError(`uploadSlots should be a whole number from 1, not ${uploadSlots}`)
-    }
-
-    if (!(uploadLimit > 0)) {
-      throw new InvalidParametersError(`uploadLimit should be above 0, not ${uploadLimit}`)
-    }
-
-    if (init.memory != null && !(init.memory >= PIECE_SIZE)) {
-      throw new InvalidParametersError(`memory should be at least ${PIECE_SIZE} bytes, not ${init.memory}`)
-    }
-
+    checkInit(init)
     this.#components = components
     this.#init = init
     this.#protocol = transferProtocol(network)
@@ -147,14 +136,12 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       return shared.find(({ name }) => name === options.name) ?? shared[0]
     }
 
-    const fetch = await this.#fetch(cid, options)
-    const leave = fetch.users.add(options)
+    const { fetch, leave } = await this.#join(cid, options)
 
     try {
       return await waitFor(fetch.done, options.signal)
     } finally {
       leave()
-      fetch.endIfUnwanted()
     }
   }
 
@@ -184,8 +171,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   /** Yields bytes as they are verified. */
   async * #readArriving (cid: CID, offset: number, length: number, options: ReadOptions): AsyncGenerator<Uint8Array> {
-    const fetch = await this.#fetch(cid, options)
-    const leave = fetch.users.add(options)
+    const { fetch, leave } = await this.#join(cid, options)
 
     try {
       const manifest = await waitFor(fetch.manifestKnown(), options.signal)
@@ -200,24 +186,15 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       }
     } finally {
       leave()
-      fetch.endIfUnwanted()
     }
   }
 
-  #check ({ signal, patience, sources }: DownloadOptions): void {
+  #check (options: DownloadOptions): void {
     if (!this.#started) {
       throw new NotStartedError()
     }
 
-    signal?.throwIfAborted()
-
-    if (patience != null && !(patience >= 0)) {
-      throw new InvalidParametersError(`patience should be 0 or more, not ${patience}`)
-    }
-
-    if (sources != null && !Array.isArray(sources)) {
-      throw new InvalidParametersError('sources should be a list')
-    }
+    checkOptions(options)
   }
 
   /** Entries of a content that can be read, now or when what may have changed is hashed again. */
@@ -240,20 +217,30 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     return content != null
   }
 
-  /** The download of a content: the one that is under way, or a new one. */
-  async #fetch (cid: CID, options: DownloadOptions): Promise<Fetch> {
-    const swarm = this.#swarm(cid)
+  /** Waits with others for the download of a content: the one that is under way, or a new one. */
+  async #join (cid: CID, options: DownloadOptions): Promise<{ fetch: Fetch, leave: () => void }> {
+    const key = String(cid)
 
     // one that is being given up has to let go of its part first
-    while (swarm.fetch?.ending === true) {
-      await swarm.fetchEnded
+    for (let ending = this.#swarms.get(key); ending?.fetch?.ending === true; ending = this.#swarms.get(key)) {
+      await ending.fetchEnded
     }
 
     this.#check(options)
+    const swarm = this.#swarm(cid)
     const fetch = swarm.fetch ?? this.#startFetch(swarm, options)
     options.sources?.forEach(source => { fetch.addSource(source) })
 
-    return fetch
+    // counted at once, or the last of the others could give the download up before
+    const leave = fetch.users.add(options)
+
+    return {
+      fetch,
+      leave: () => {
+        leave()
+        fetch.endIfUnwanted()
+      }
+    }
   }
 
   #startFetch (swarm: Swarm, { name, path, size }: DownloadOptions): Fetch {
@@ -354,18 +341,24 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   #swarm (cid: CID): Swarm {
     const key = String(cid)
-    let swarm = this.#swarms.get(key)
+    const known = this.#swarms.get(key)
 
-    if (swarm == null) {
-      swarm = new Swarm({
-        cid,
-        self: String(this.#components.peerId),
-        server: this.#server,
-        open: async () => this.#catalog?.open(cid),
-        onEmpty: () => { this.#swarms.delete(key) }
-      })
-      this.#swarms.set(key, swarm)
+    if (known != null) {
+      return known
     }
+
+    const swarm: Swarm = new Swarm({
+      cid,
+      self: String(this.#components.peerId),
+      server: this.#server,
+      open: async () => this.#catalog?.open(cid),
+      onEmpty: () => {
+        if (this.#swarms.get(key) === swarm) {
+          this.#swarms.delete(key)
+        }
+      }
+    })
+    this.#swarms.set(key, swarm)
 
     return swarm
   }
@@ -390,9 +383,4 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       this.#swarms.get(String(cid))?.close()
     }
   }
-}
-
-/** Addresses that say whose they are. */
-function withPeer (addresses: Multiaddr[], peer: PeerKey): Multiaddr[] {
-  return addresses.map(address => address.getComponents().some(({ name }) => name === 'p2p') ? address : address.encapsulate(`/p2p/${peer}`))
 }

@@ -1,6 +1,7 @@
 import { CustomProgressEvent } from 'progress-events'
 import { PATIENCE, PROGRESS_INTERVAL } from './constants.ts'
 import type { DownloadOptions, TransferProgress, TransferProgressEvent } from './index.ts'
+import type { Logger } from '@libp2p/interface'
 
 /** A progress event before it is made. */
 type Reported = TransferProgressEvent extends infer Event ? Event extends TransferProgressEvent ? Pick<Event, 'type' | 'detail'> : never : never
@@ -8,11 +9,14 @@ type Reported = TransferProgressEvent extends infer Event ? Event extends Transf
 /** Those who wait for one download: it serves them all, and ends when the last has gone. */
 export class DownloadUsers {
   readonly #progress: () => TransferProgress
+  readonly #log: Logger
   readonly #users = new Set<DownloadOptions>()
   #reportedAt = -Infinity
 
-  constructor (progress: () => TransferProgress) {
+  /** @param log - told what callbacks of users throw, which is nothing to the download or its peers */
+  constructor (progress: () => TransferProgress, log: Logger) {
     this.#progress = progress
+    this.#log = log
   }
 
   /** `true` if nobody is left. */
@@ -35,7 +39,11 @@ export class DownloadUsers {
   /** Reports something that happened to everybody. */
   report (event: Reported): void {
     for (const { onProgress } of this.#users) {
-      onProgress?.(new CustomProgressEvent(event.type, event.detail) as TransferProgressEvent)
+      try {
+        onProgress?.(new CustomProgressEvent(event.type, event.detail) as TransferProgressEvent)
+      } catch (err) {
+        this.#log.error('onProgress threw - %e', err)
+      }
     }
   }
 

@@ -124,22 +124,28 @@ export function openChannel<In, Out> (stream: Stream, init: ChannelInit<In>): Ch
   const decode = init.decode ?? decodeValue
   let closed = false
 
-  function finish (error?: Error): void {
-    if (closed) {
-      return
-    }
-
+  /** Stops listening; `false` if that was done before. */
+  function leave (): boolean {
+    const first = !closed
     closed = true
     stream.removeEventListener('message', onData)
     stream.removeEventListener('end', onEnd)
     stream.removeEventListener('close', onStreamClose)
-    init.onClose?.(error)
+
+    return first
+  }
+
+  function finish (error?: Error): void {
+    if (leave()) {
+      init.onClose?.(error)
+    }
   }
 
   function fail (error: Error): void {
-    if (!closed) {
+    // not listening any more, or the end that an abort brings about would be taken for the reason
+    if (leave()) {
       stream.abort(error)
-      finish(error)
+      init.onClose?.(error)
     }
   }
 

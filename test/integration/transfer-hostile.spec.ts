@@ -252,10 +252,8 @@ describe('transfer among hostile peers', function () {
       const before = process.memoryUsage().rss
 
       await Promise.all(Array.from({ length: 30 }, async () => {
-        const stream = await connection.newStream(PROTOCOL, { maxOutboundStreams: 1000 })
-
         try {
-          attack(stream, entry.cid.bytes)
+          attack(await connection.newStream(PROTOCOL, { maxOutboundStreams: 1000 }), entry.cid.bytes)
         } catch {
           // it was thrown out already
         }

@@ -1,69 +1,87 @@
-import { readFileSync } from 'node:fs'
-import { decode, encode } from '@msgpack/msgpack'
+import fs from 'node:fs/promises'
+import { encode } from '@msgpack/msgpack'
 import { expect } from 'chai'
-import { Uint8ArrayList } from 'uint8arraylist'
+import { base16 } from 'multiformats/bases/base16'
+import { isUint8ArrayList, Uint8ArrayList } from 'uint8arraylist'
+import { MAX_MESSAGE_SIZE } from '../../src/transfer/constants.ts'
 import { decodeMessage, encodeBlock, encodeMessage } from '../../src/transfer/codec.ts'
 import { parseMessage } from '../../src/transfer/core/messages.ts'
-import { FrameDecoder, HEADER_SIZE } from '../../src/wire/frame.ts'
+import { encodeFrame, FrameDecoder } from '../../src/wire/frame.ts'
 import type { AnyMessage } from '../../src/transfer/core/messages.ts'
 
 interface Vector {
-  frame: string
-  message: Record<string, unknown>
+  what: string
+
+  /** The frame as hex. */
+  bytes: string
+
+  /** What it says, with bytes as hex. */
+  message: { type: AnyMessage['type'] }
 }
 
-/** Bytes are `{ hex }` in JSON. */
-function revive (value: unknown): unknown {
-  const hex = (value as { hex?: string } | null)?.hex
+const TYPES: Array<AnyMessage['type']> = [
+  'hello', 'have', 'interested', 'not-interested', 'choke', 'unchoke', 'request', 'reject', 'cancel', 'block', 'manifest', 'node', 'end'
+]
 
-  return hex == null ? value : Uint8Array.from(Buffer.from(hex, 'hex'))
+/** Reads frames the way a line does. */
+function read (frames: Uint8Array | Uint8ArrayList): AnyMessage[] {
+  return Array.from(new FrameDecoder(MAX_MESSAGE_SIZE).push(frames), body => parseMessage(decodeMessage(body)))
 }
 
-const vectors = (JSON.parse(readFileSync(new URL('./transfer.json', import.meta.url), 'utf8')) as Vector[]).map(({ frame, message }) => ({
-  frame: Uint8Array.from(Buffer.from(frame, 'hex')),
-  message: Object.fromEntries(Object.entries(message).map(([key, value]) => [key, revive(value)])) as unknown as AnyMessage
-}))
-
-/** What a message is made of, whether its bytes came in one part or several. */
-function plain (message: AnyMessage): object {
-  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined)
-    .map(([key, value]: [string, unknown]) => [key, value instanceof Uint8ArrayList ? value.subarray() : value]))
+function write (message: AnyMessage): Uint8Array {
+  return message.type === 'block'
+    ? new Uint8ArrayList(...encodeBlock(message.piece, message.begin, bytesOf(message.bytes as Uint8Array))).subarray()
+    : encodeMessage(message)
 }
 
-function read (frame: Uint8ArrayList): AnyMessage {
-  const [body] = [...new FrameDecoder(1 << 20).push(frame)]
-
-  return parseMessage(decodeMessage(body))
+function bytesOf (bytes: Uint8Array | Uint8ArrayList): Uint8Array {
+  return bytes.subarray()
 }
 
-describe('vectors of transfer', () => {
-  it('have every message of the protocol', () => {
-    expect([...new Set(vectors.map(({ message }) => message.type))].sort()).to.deep.equal([
-      'block', 'cancel', 'choke', 'end', 'have', 'hello', 'interested', 'manifest', 'node', 'not-interested', 'reject', 'request', 'unchoke'
-    ])
+/** A message as it stands in the file. */
+function toJSON (message: AnyMessage): unknown {
+  return JSON.parse(JSON.stringify(message, (_key, value: unknown) => {
+    return value instanceof Uint8Array || isUint8ArrayList(value) ? base16.baseEncode(bytesOf(value)) : value
+  }))
+}
+
+describe('transfer: every message of version 1.0.0', () => {
+  let vectors: Vector[]
+
+  before(async () => {
+    vectors = JSON.parse(await fs.readFile(new URL('transfer.json', import.meta.url), 'utf8')) as Vector[]
   })
 
-  for (const { frame, message } of vectors) {
-    it(`of ${message.type} are read, and written the same`, () => {
-      expect(plain(read(new Uint8ArrayList(frame)))).to.deep.equal(message)
+  it('is read as it was written', () => {
+    for (const { what, bytes, message } of vectors) {
+      expect(read(base16.baseDecode(bytes)).map(toJSON), what).to.deep.equal([message])
+    }
 
-      const written = message.type === 'block'
-        ? Buffer.concat(encodeBlock(message.piece, message.begin, message.bytes as Uint8Array))
-        : encodeMessage(message)
-      expect(Buffer.from(written).toString('hex')).to.equal(Buffer.from(frame).toString('hex'))
-    })
+    expect(new Set(vectors.map(({ message }) => message.type))).to.deep.equal(new Set(TYPES))
+  })
 
-    it(`of ${message.type} are read in whatever parts they come`, () => {
-      for (let cut = 1; cut < frame.byteLength; cut++) {
-        expect(plain(read(new Uint8ArrayList(frame.slice(0, cut), frame.slice(cut))))).to.deep.equal(message)
-      }
-    })
+  it('is written to the same bytes', () => {
+    for (const { what, bytes } of vectors) {
+      expect(read(base16.baseDecode(bytes)).map(message => base16.baseEncode(write(message))), what).to.deep.equal([bytes])
+    }
+  })
 
-    it(`of ${message.type} are read however else MessagePack writes them`, () => {
-      const fields = Object.entries(decode(frame.subarray(HEADER_SIZE)) as object).reverse()
-      const body = encode({ ...Object.fromEntries(fields), unknown: ['to', 'us'] })
+  it('is read from any MessagePack that says the same', () => {
+    for (const { what, bytes, message } of vectors) {
+      const fields = Object.entries(decodeMessage(new Uint8ArrayList(base16.baseDecode(bytes).subarray(4))) as object)
+      const plain = fields.map(([name, value]) => [name, isUint8ArrayList(value) ? value.subarray() : value] as const)
+      const other = encodeFrame(encode(Object.fromEntries([['unknown', 1], ...plain.reverse()])))
 
-      expect(plain(parseMessage(decodeMessage(new Uint8ArrayList(body))))).to.deep.equal(message)
-    })
-  }
+      expect(read(other).map(toJSON), what).to.deep.equal([message])
+    }
+  })
+
+  it('is found in a stream that arrives byte by byte', () => {
+    const frames = new FrameDecoder(MAX_MESSAGE_SIZE)
+    const stream = base16.baseDecode(vectors.map(({ bytes }) => bytes).join(''))
+    const messages = Array.from(stream, byte => [...frames.push(Uint8Array.of(byte))]).flat().map(body => toJSON(parseMessage(decodeMessage(body))))
+
+    expect(messages).to.deep.equal(vectors.map(({ message }) => message))
+    expect(frames.pending).to.equal(0)
+  })
 })

@@ -1,0 +1,35 @@
+import { PIECE_SIZE } from '../content/index.ts'
+import { InvalidParametersError } from '../errors.ts'
+import { UPLOAD_SLOTS } from './constants.ts'
+import type { DownloadOptions, TransferInit } from './index.ts'
+
+/** @throws {InvalidParametersError} transfer cannot be made so */
+export function checkInit ({ uploadSlots = UPLOAD_SLOTS, uploadLimit = Infinity, memory = Infinity }: TransferInit): void {
+  if (!Number.isInteger(uploadSlots) || uploadSlots < 1) {
+    throw new InvalidParametersError(`uploadSlots should be a whole number from 1, not ${uploadSlots}`)
+  }
+
+  if (!(uploadLimit > 0)) {
+    throw new InvalidParametersError(`uploadLimit should be above 0, not ${uploadLimit}`)
+  }
+
+  if (!(memory >= PIECE_SIZE)) {
+    throw new InvalidParametersError(`memory should be at least ${PIECE_SIZE} bytes, not ${memory}`)
+  }
+}
+
+/**
+ * @throws {InvalidParametersError} an option cannot be used
+ * @throws the reason of `signal`, if it is aborted
+ */
+export function checkOptions ({ signal, patience, sources }: DownloadOptions): void {
+  signal?.throwIfAborted()
+
+  if (patience != null && !(patience >= 0)) {
+    throw new InvalidParametersError(`patience should be 0 or more, not ${patience}`)
+  }
+
+  if (sources != null && !Array.isArray(sources)) {
+    throw new InvalidParametersError('sources should be a list')
+  }
+}

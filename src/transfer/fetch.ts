@@ -264,10 +264,8 @@ export class Fetch {
 
   /** Ends all sessions, in which there may be answers under way to what is not asked for any more, and begins others. */
   #beginAnew (): void {
-    for (const peer of [...this.#sessions.keys()]) {
-      this.#init.drop(peer, 'the content has another size than we thought')
-    }
-
+    const peers = [...this.#sessions.keys()]
+    peers.forEach(peer => { this.#init.drop(peer, 'the content has another size than we thought') })
     this.#finder.retry()
   }
 

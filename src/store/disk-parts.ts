@@ -67,7 +67,9 @@ export class DiskParts {
   }
 
   async * list (): AsyncGenerator<PartInfo> {
-    const names = new Set(await readdir(this.#folder).catch(ifMissing([])))
+    const names = new Set(await readdir(this.#folder).catch(ifMissing([])).catch((err: unknown) => {
+      throw storeError(err, `Could not list the parts in ${this.#folder}`)
+    }))
 
     for (const name of names) {
       if (name.endsWith('.part')) {

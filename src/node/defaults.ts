@@ -9,12 +9,12 @@ import { join } from 'node:path'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { MemoryDatastore } from 'datastore-core'
-import { LevelDatastore } from 'datastore-level'
 import { nodeFiles } from '../catalog/node-files.ts'
-import { DataDirInUseError } from '../errors.ts'
 import { diskStore } from '../store/disk.ts'
+import { storeError } from '../store/disk-files.ts'
 import { memoryStore } from '../store/index.ts'
 import { fastNoise } from './fast-noise.ts'
+import { RecordsDatastore } from './records.ts'
 import type { Defaults } from './platform.ts'
 
 /** The parts that differ by platform. */
@@ -31,27 +31,16 @@ export async function platformDefaults (dataDir?: string): Promise<Defaults> {
     return { ...network, datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
   }
 
-  await mkdir(dataDir, { recursive: true })
-  const datastore = new LevelDatastore(join(dataDir, 'records'))
+  await mkdir(dataDir, { recursive: true }).catch((err: unknown) => {
+    throw storeError(err, `${dataDir} cannot be the folder of a node`)
+  })
+  const datastore = new RecordsDatastore(join(dataDir, 'records'))
 
   return {
     ...network,
     datastore,
     store: diskStore({ downloads: join(dataDir, 'downloads'), parts: join(dataDir, 'parts') }),
-    open: async () => { await openDatastore(datastore, dataDir) },
+    open: async () => { await datastore.open() },
     close: async () => { await datastore.close() }
-  }
-}
-
-/** `datastore.open()` says that it failed, but not why; the database below does. */
-async function openDatastore (datastore: LevelDatastore, dataDir: string): Promise<void> {
-  try {
-    await datastore.db.open({ compression: false })
-  } catch (err) {
-    if ((err as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
-      throw new DataDirInUseError(`Another node uses ${dataDir}`, { cause: err })
-    }
-
-    throw err
   }
 }

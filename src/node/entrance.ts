@@ -1,6 +1,5 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
-import { InvalidParametersError } from '../errors.ts'
+import { parseAddress } from './check-init.ts'
 import type { AbortOptions, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -130,13 +129,5 @@ export class Entrance {
         wait = RETRY_DELAY / 2
       }
     }
-  }
-}
-
-function parseAddress (address: string | Multiaddr): Multiaddr {
-  try {
-    return multiaddr(address)
-  } catch (err) {
-    throw new InvalidParametersError(`${String(address)} is not a multiaddr`, { cause: err })
   }
 }

@@ -13,11 +13,11 @@ import { identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { catalog } from '../catalog/index.ts'
-import { InvalidParametersError } from '../errors.ts'
 import { searchProtocol } from '../search/constants.ts'
 import { search } from '../search/index.ts'
 import { transferProtocol } from '../transfer/constants.ts'
 import { transfer } from '../transfer/index.ts'
+import { checkInit } from './check-init.ts'
 import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
@@ -216,14 +216,12 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
  *
  * @throws {InvalidParametersError} an option cannot be used; nothing was done
  * @throws {DataDirInUseError} another node uses `dataDir`
+ * @throws {StoreFullError} there is no room for records in `dataDir`
+ * @throws {StoreWriteError} `dataDir` cannot be made or written to
  */
 export async function createNode (init: NodeInit = {}): Promise<Node> {
+  checkInit(init)
   const { network = 'formicary', uploadSlots, uploadLimit } = init
-
-  if (!/^[\w.-]{1,64}$/.test(network)) {
-    throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
-  }
-
   const { listen, files, datastore, open, close, store: platformStore, ...platform } = await platformDefaults(init.dataDir)
   const store = init.store ?? platformStore
   await open()

@@ -121,8 +121,11 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     this.#entrance.stop()
     await this.#inTurn(async () => {
       if (this.libp2p.status === 'started') {
-        await this.libp2p.stop()
-        await this.#init.close()
+        try {
+          await this.libp2p.stop()
+        } finally {
+          await this.#init.close()
+        }
       }
     })
   }
@@ -157,7 +160,7 @@ function describe (what: Downloadable, options: DownloadOptions = {}): Described
     return { cid, sources }
   }
 
-  const { cid: named, name, path, size, holder, addresses, local } = what as Hit
+  const { cid: named, name, path, size, holder, addresses, local } = (what ?? {}) as Hit
   const own = CID.asCID(named)
 
   if (own == null) {

@@ -150,3 +150,6 @@ export const PROGRESS_INTERVAL = 100
 
 /** Contents waiting to be announced; what is over is announced when its turn comes again. */
 export const ANNOUNCE_INTERVAL = 100
+
+/** UTF-16 code units in the path of an entry, as in the catalog: what Windows takes. */
+export const MAX_PATH_LENGTH = 32_767

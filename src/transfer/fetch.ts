@@ -310,7 +310,6 @@ export class Fetch {
     const { size } = session.remote ?? {}
 
     if (session.open && this.manifest != null) {
-      // throws if what it says it has does not fit
       session.pieces(this.manifest.pieceCount)
 
       if (this.manifest.pieceCount > 1 || size == null || size === this.manifest.size) {

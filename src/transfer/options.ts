@@ -1,6 +1,6 @@
 import { PIECE_SIZE } from '../content/index.ts'
 import { InvalidParametersError } from '../errors.ts'
-import { UPLOAD_SLOTS } from './constants.ts'
+import { MAX_PATH_LENGTH, UPLOAD_SLOTS } from './constants.ts'
 import type { DownloadOptions, TransferInit } from './index.ts'
 
 /** @throws {InvalidParametersError} transfer cannot be made so */
@@ -22,8 +22,13 @@ export function checkInit ({ uploadSlots = UPLOAD_SLOTS, uploadLimit = Infinity,
  * @throws {InvalidParametersError} an option cannot be used
  * @throws the reason of `signal`, if it is aborted
  */
-export function checkOptions ({ signal, patience, sources }: DownloadOptions): void {
+export function checkOptions ({ signal, patience, sources, name = '', path = '' }: DownloadOptions): void {
   signal?.throwIfAborted()
+
+  // a longer path would make the record unreadable, and anything else whoever indexes the entry fail
+  if (typeof name !== 'string' || typeof path !== 'string' || path.length > MAX_PATH_LENGTH) {
+    throw new InvalidParametersError(`name and path should be strings, and path of at most ${MAX_PATH_LENGTH} characters`)
+  }
 
   if (patience != null && !(patience >= 0)) {
     throw new InvalidParametersError(`patience should be 0 or more, not ${patience}`)

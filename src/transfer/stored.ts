@@ -15,15 +15,23 @@ export async function openPart (store: Store, manifest: Manifest, name: string):
   try {
     return await store.part(key, { size: manifest.size, name })
   } catch (err) {
-    for await (const { key: other, size, name: otherName } of store.parts()) {
-      if (other === key && size !== manifest.size) {
-        await (await store.part(key, { size, name: otherName })).discard()
+    const other = await partOfOtherSize(store, key, manifest.size).catch(() => undefined)
 
-        return store.part(key, { size: manifest.size, name })
-      }
+    if (other == null) {
+      throw err
     }
 
-    throw err
+    await other.discard()
+
+    return store.part(key, { size: manifest.size, name })
+  }
+}
+
+async function partOfOtherSize (store: Store, key: string, size: number): Promise<Part | undefined> {
+  for await (const part of store.parts()) {
+    if (part.key === key && part.size !== size) {
+      return store.part(key, part)
+    }
   }
 }
 

@@ -1,0 +1,36 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { InvalidParametersError } from '../errors.ts'
+import type { NodeInit } from './index.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * Looks at the options of a node before anything is done with them.
+ *
+ * @throws {InvalidParametersError} one of them cannot be used
+ */
+export function checkInit ({ network = 'formicary', dataDir, bootstrap = [], listen = [] }: NodeInit): void {
+  if (typeof network !== 'string' || !/^[\w.-]{1,64}$/.test(network)) {
+    throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
+  }
+
+  if (dataDir != null && (typeof dataDir !== 'string' || dataDir === '' || dataDir.includes('\0'))) {
+    throw new InvalidParametersError(`dataDir should be a path, not ${JSON.stringify(dataDir)}`)
+  }
+
+  for (const [option, addresses] of Object.entries({ bootstrap, listen })) {
+    if (!Array.isArray(addresses)) {
+      throw new InvalidParametersError(`${option} should be a list of multiaddrs`)
+    }
+
+    addresses.forEach(parseAddress)
+  }
+}
+
+/** @throws {InvalidParametersError} it is not a multiaddr */
+export function parseAddress (address: string | Multiaddr): Multiaddr {
+  try {
+    return multiaddr(address)
+  } catch (err) {
+    throw new InvalidParametersError(`${String(address)} is not a multiaddr`, { cause: err })
+  }
+}

@@ -31,7 +31,7 @@ function keyObject (key: Uint8Array): KeyObject {
  * key prepared once for a connection: given as bytes, OpenSSL prepares it for
  * every message, which takes as long as encrypting 16 KiB with it.
  */
-const crypto: ICryptoInterface = {
+export const fastCrypto: ICryptoInterface = {
   ...defaultCrypto,
 
   chaCha20Poly1305Encrypt (plaintext, nonce, ad, key) {
@@ -81,12 +81,27 @@ const crypto: ICryptoInterface = {
 
     // throws if the tag is not that of the text
     decipher.final()
+    free(target, ciphertext)
 
     return output
   }
 }
 
+/**
+ * Frees a copy of the ciphertext that noise makes for implementations that
+ * decrypt in place, where a message arrived in several parts. Left to the
+ * garbage collector it is a third of the bytes that V8 counts until it goes
+ * through the whole heap, and a download is a tenth slower.
+ */
+function free (copy: Uint8Array | undefined, original: Uint8ArrayList): void {
+  const buffer = copy?.buffer
+
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === copy?.byteLength && [...original].every(part => part.buffer !== buffer)) {
+    buffer.transfer(0)
+  }
+}
+
 /** Noise, about a third faster on large messages than with its own cryptography. */
 export function fastNoise (): ReturnType<typeof noise> {
-  return noise({ crypto })
+  return noise({ crypto: fastCrypto })
 }

@@ -31,8 +31,8 @@ async function start (dataDir: string, listen: string[], middle?: string): Promi
     network: 'bench',
     dataDir,
     listen,
-    // pings follow one another faster than the other side learns that the one before is over
-    services: { ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }) }
+    // pings follow one another faster than the other side learns that the one before is over, so there is room for all
+    services: { ping: ping({ maxInboundStreams: 1024, maxOutboundStreams: 1024 }) }
   })
 
   if (middle != null) {

@@ -159,13 +159,13 @@ export class PieceFetch {
     const bytes = this.#open.remove(piece)
 
     try {
-      const hash = await hashPiece(bytes)
+      const part = await this.#init.part
+      // beside each other: bytes that turn out wrong are in a piece that is not marked, and will be overwritten
+      const [hash] = await Promise.all([hashPiece(bytes), part.write(piece * PIECE_SIZE, bytes)])
       const expected = this.#init.manifest.hash(piece)
       const ok = hash.every((byte, i) => byte === expected[i])
 
       if (ok) {
-        const part = await this.#init.part
-        await part.write(piece * PIECE_SIZE, bytes)
         await part.mark(piece)
       }
 

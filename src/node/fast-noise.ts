@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { noise } from '@libp2p/noise'
 import { defaultCrypto } from '@libp2p/noise/crypto'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { hastenScavenge } from './scavenge.ts'
 import type { ICryptoInterface } from '@libp2p/noise'
 import type { KeyObject } from 'node:crypto'
 
@@ -29,7 +30,8 @@ function keyObject (key: Uint8Array): KeyObject {
 /**
  * The same ChaCha20-Poly1305 as {@link defaultCrypto}, byte for byte, with the
  * key prepared once for a connection: given as bytes, OpenSSL prepares it for
- * every message, which takes as long as encrypting 16 KiB with it.
+ * every message, which takes as long as encrypting 16 KiB with it. What it leaves
+ * behind is freed in time, see `scavenge.ts`.
  */
 export const fastCrypto: ICryptoInterface = {
   ...defaultCrypto,
@@ -41,6 +43,7 @@ export const fastCrypto: ICryptoInterface = {
       return defaultCrypto.chaCha20Poly1305Encrypt(plaintext, nonce, ad, key)
     }
 
+    hastenScavenge(size)
     const cipher = createCipheriv(CIPHER, keyObject(key), nonce, OPTIONS)
     cipher.setAAD(ad, { plaintextLength: size })
     const output = new Uint8ArrayList()
@@ -62,6 +65,7 @@ export const fastCrypto: ICryptoInterface = {
       return defaultCrypto.chaCha20Poly1305Decrypt(ciphertext, nonce, ad, key, target)
     }
 
+    hastenScavenge(size)
     const decipher = createDecipheriv(CIPHER, keyObject(key), nonce, OPTIONS)
     decipher.setAAD(ad, { plaintextLength: size })
     decipher.setAuthTag(ciphertext.subarray(size))
@@ -81,23 +85,8 @@ export const fastCrypto: ICryptoInterface = {
 
     // throws if the tag is not that of the text
     decipher.final()
-    free(target, ciphertext)
 
     return output
-  }
-}
-
-/**
- * Frees a copy of the ciphertext that noise makes for implementations that
- * decrypt in place, where a message arrived in several parts. Left to the
- * garbage collector it is a third of the bytes that V8 counts until it goes
- * through the whole heap, and a download is a tenth slower.
- */
-function free (copy: Uint8Array | undefined, original: Uint8ArrayList): void {
-  const buffer = copy?.buffer
-
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === copy?.byteLength && [...original].every(part => part.buffer !== buffer)) {
-    buffer.transfer(0)
   }
 }
 

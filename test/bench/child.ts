@@ -10,7 +10,6 @@
 
 import fs from 'node:fs'
 import { Session } from 'node:inspector/promises'
-import { setFlagsFromString } from 'node:v8'
 import type { Answer, Measured, Part, Request } from './processes.ts'
 
 const MIB = 1024 * 1024
@@ -51,12 +50,6 @@ async function startProfile (): Promise<void> {
 async function answer (request: Request): Promise<unknown> {
   switch (request.type) {
     case 'load': {
-      const { v8Flag } = request.setting as { v8Flag?: string }
-
-      if (v8Flag != null) {
-        setFlagsFromString(v8Flag)
-      }
-
       const program = await import(new URL(request.program, import.meta.url).href)
       part = await program[request.role](request.setting) ?? {}
 

@@ -13,19 +13,14 @@ import type { TransferRun } from './transfer-run.ts'
 
 const SIZE = 512 * MIB
 
-/** What the README recommends to programs that need it; a library does not set it. */
-const YOUNG = { v8Flag: '--semi-space-growth-factor=1' }
-
 export const download: Benchmark = {
   title: 'Download of 512 MiB from one holder',
   needsReferences: true,
 
   async run (context) {
     const source = await randomFile(path.join(context.folder, 'source.bin'), SIZE)
-    const { ours, young, stream, youngStream, webtorrent, helia } = await contest({
+    const { ours, stream, webtorrent, helia } = await contest({
       ours: await contender('programs/formicary.ts', source, context),
-      young: await contender('programs/formicary.ts', source, context, YOUNG),
-      youngStream: await contender('programs/raw-stream.ts', source, context, { ...YOUNG, verify: false }),
       stream: await contender('programs/raw-stream.ts', source, context, { verify: false }),
       webtorrent: await contender('references/webtorrent.mjs', source, context),
       helia: await contender('references/helia.mjs', source, context)
@@ -34,11 +29,7 @@ export const download: Benchmark = {
     return [
       ratioRow({ what: 'verified and on disk, against a raw libp2p stream', ours, reference: stream, unit: 'MB/s', atLeast: 0.8 }),
       ratioRow({ what: 'the same, against WebTorrent', ours, reference: webtorrent, unit: 'MB/s', atLeast: 1.1 }),
-      ratioRow({ what: 'the same, against Helia', ours, reference: helia, unit: 'MB/s', atLeast: 3.5 }),
-      ratioRow({ what: 'ours with the V8 flag of the README, against a raw stream as it comes', ours: young, reference: stream, unit: 'MB/s', atLeast: 0.8 }),
-      ratioRow({ what: 'both with the V8 flag', ours: young, reference: youngStream, unit: 'MB/s', atLeast: 0.8 }),
-      ratioRow({ what: 'ours with the V8 flag, against WebTorrent as it comes', ours: young, reference: webtorrent, unit: 'MB/s', atLeast: 1.1 }),
-      ratioRow({ what: 'ours with the V8 flag, against Helia as it comes', ours: young, reference: helia, unit: 'MB/s', atLeast: 3.5 })
+      ratioRow({ what: 'the same, against Helia', ours, reference: helia, unit: 'MB/s', atLeast: 3.5 })
     ]
   }
 }

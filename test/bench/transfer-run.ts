@@ -33,9 +33,6 @@ export interface TransferRun {
    */
   holders?: object[]
 
-  /** A setting of V8 for all processes, made when they start. */
-  v8Flag?: string
-
   /** @default 'holder' */
   holderRole?: string
 
@@ -58,7 +55,7 @@ export async function transferRun (init: TransferRun): Promise<Measured> {
   try {
     await using players = new AsyncDisposableStack()
     const holders = await launchHolders(init, players)
-    const downloader = players.use(await launch(init.program, init.downloaderRole ?? 'downloader', { folder: target, v8Flag: init.v8Flag }))
+    const downloader = players.use(await launch(init.program, init.downloaderRole ?? 'downloader', { folder: target }))
     const after = await init.around?.([downloader, ...holders])
     const measured = await downloader.run(holders.map(({ info }) => info))
     await after?.()
@@ -85,7 +82,7 @@ async function launchHolders (init: TransferRun, players: AsyncDisposableStack):
   for (const [i, setting] of (init.holders ?? [{}]).entries()) {
     const folder = path.join(init.folder, `holder-${i}`)
     await fs.mkdir(folder, { recursive: true })
-    holders.push(players.use(await launch(init.program, init.holderRole ?? 'holder', { ...setting, folder, source: init.source, v8Flag: init.v8Flag })))
+    holders.push(players.use(await launch(init.program, init.holderRole ?? 'holder', { ...setting, folder, source: init.source })))
   }
 
   return holders

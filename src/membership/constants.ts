@@ -21,6 +21,9 @@ export const INDIRECT_PROBES = 3
 /** Pings of one check, evenly spread over its time: a single lost message is no evidence. */
 export const CHECK_PINGS = 3
 
+/** Members on the ring before a suspect that check it, linked or not: it may have come a moment ago and have few links. */
+export const GUARDS = 4
+
 /** How long a check of a suspected member takes, in ms. */
 export const CHECK_TIME = 900
 
@@ -55,13 +58,17 @@ export const BUCKETS = 64
 export const REJOIN_INTERVAL = 8_000
 
 /** A suspicion that enough others confirm lasts so many ms for each digit of the colony's size. */
-export const SUSPICION_TIME = 1_000
+export const SUSPICION_TIME = 950
 
 /** A suspicion that nobody confirms lasts so many times longer (memberlist: SuspicionMaxTimeoutMult). */
 export const SUSPICION_MAX_FACTOR = 6
 
 /** Confirmations that make a suspicion as short as it gets. */
 export const CONFIRMATIONS = 3
+
+/** Links that are asked for a newer record before somebody is taken for dead, and how long they have to answer, in ms. */
+export const LAST_QUESTIONS = 4
+export const LAST_ANSWERS = 250
 
 /** Largest local health multiplier (Lifeguard's S). */
 export const MAX_HEALTH = 8

@@ -124,6 +124,14 @@ export class Members {
     return next === this.#self ? undefined : next
   }
 
+  /** `true` if this member is one of the `count` before `peer` on the ring, who look after it. */
+  isGuard (peer: PeerKey, count: number): boolean {
+    const ring = this.livingPeers()
+    const place = ring.indexOf(peer)
+
+    return place >= 0 && Array.from({ length: Math.min(count, ring.length - 1) }, (_, i) => ring.at(place - 1 - i)).includes(this.#self)
+  }
+
   /** The hashes of all buckets. */
   digest (): Uint8Array {
     const bytes = new Uint8Array(4 * BUCKETS)

@@ -16,6 +16,9 @@ import type { PeerKey } from '../../core.ts'
 
 /** One member's being suspected. */
 export class Suspicion {
+  /** `true` once it has lasted long enough, and others were asked whether they know better. */
+  confirmed = false
+
   /** Who says so, each once. */
   readonly #claims = new Map<PeerKey, Claim>()
   #start: number

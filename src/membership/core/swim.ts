@@ -29,6 +29,9 @@ import type { Random } from '../../random.ts'
 
 export type { MemberChange, SwimEvent, SwimInput, SwimOutput } from './outbox.ts'
 
+/** With fewer links, others are sought at once, not with the next probe. */
+const MIN_LINKS = 3
+
 /** What a {@link SwimCore} is made with. */
 export interface SwimInit {
   self: PeerKey
@@ -118,10 +121,19 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
         break
       case 'probe': this.#probes.help(from, message.seq, message.target); break
       case 'report': this.#probes.reported(message.seq, message.reached); break
-      case 'gossip': this.#verdicts.hear(from, message.news); break
+      case 'gossip': this.#gossiped(from, message.news); break
       case 'sync': this.#sync.asked(from, message.buckets); break
       case 'versions': this.#sync.compare(from, message); break
       case 'want': this.#sync.wanted(from, message.peers); break
+    }
+  }
+
+  #gossiped (from: PeerKey, news: News[]): void {
+    this.#verdicts.hear(from, news)
+
+    // who has just come needs more links at once, or hardly anybody would notice that it went
+    if (this.view.size < MIN_LINKS) {
+      this.view.keep()
     }
   }
 

@@ -5,13 +5,14 @@
  * @module
  */
 
+import { GUARDS, LAST_ANSWERS, LAST_QUESTIONS } from '../constants.ts'
 import { subjectOf } from './broadcasts.ts'
-import { isLiving, isNewer } from './members.ts'
+import { isLiving, isNewer, versionOf } from './members.ts'
 import { compareIncarnations } from './messages.ts'
 import { Suspicion } from './suspicion.ts'
 import type { Gossip } from './gossip.ts'
 import type { Member, Members } from './members.ts'
-import type { Claim, Doubt, Incarnation, News, SignedRecord } from './messages.ts'
+import type { Claim, Doubt, Incarnation, Message, News, SignedRecord } from './messages.ts'
 import type { MemberChange, Outbox } from './outbox.ts'
 import type { Own } from './own.ts'
 import type { Probes } from './probes.ts'
@@ -165,7 +166,7 @@ export class Verdicts {
       this.#parts.members.set(member, { state: 'suspected' }, this.#parts.out.now)
       this.#tell('suspected', member)
 
-      if (claim.from !== this.#parts.self && this.#parts.view.has(member.peer)) {
+      if (claim.from !== this.#parts.self && (this.#parts.view.has(member.peer) || this.#parts.members.isGuard(member.peer, GUARDS))) {
         this.#parts.probes.check(member.peer)
       }
     }
@@ -182,8 +183,22 @@ export class Verdicts {
 
     if (left > 0) {
       this.#parts.out.timer(`suspect ${peer}`, left)
+    } else if (member.suspicion?.confirmed === false) {
+      this.#askAround(member)
     } else {
       this.#down(member)
+    }
+  }
+
+  /** The last thing before a verdict: its refutation may have reached others, and not us. */
+  #askAround (member: Member): void {
+    const { view, out } = this.#parts
+    const question: Message = { type: 'versions', buckets: [], members: [versionOf(member)], more: false }
+    view.sample(LAST_QUESTIONS, member.peer).forEach(other => { out.send(other, question) })
+    out.timer(`suspect ${member.peer}`, LAST_ANSWERS)
+
+    if (member.suspicion != null) {
+      member.suspicion.confirmed = true
     }
   }
 

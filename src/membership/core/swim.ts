@@ -32,6 +32,9 @@ export type { MemberChange, SwimEvent, SwimInput, SwimOutput } from './outbox.ts
 /** With fewer links, others are sought at once, not with the next probe. */
 const MIN_LINKS = 3
 
+/** A member that could not be linked so many times in a row is checked. */
+const UNREACHABLE = 3
+
 /** What a {@link SwimCore} is made with. */
 export interface SwimInit {
   self: PeerKey
@@ -225,12 +228,16 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   }
 
   #greeted (from: PeerKey, signed: SignedRecord): void {
+    const before = this.members.get(from)?.state
     this.#verdicts.record(signed)
     const member = this.members.get(from)
 
     if (member?.state === 'down') {
       // it has to say that it lives, or others would not believe it
       this.#out.tell(from, [doubtOf(member)])
+    } else if (before !== 'alive' && before !== 'suspected') {
+      // many may come through one member, whose links know nobody else yet
+      this.view.links().filter(peer => peer !== from).forEach(peer => { this.#out.tell(peer, [{ type: 'record', signed }]) })
     }
   }
 
@@ -242,8 +249,13 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   }
 
   #unreachable (peer: PeerKey): void {
-    this.view.failed(peer)
+    const failures = this.view.failed(peer)
     this.#probes.unreachable(peer)
+
+    // a record alone does not make a member
+    if (failures === UNREACHABLE) {
+      this.#check(peer)
+    }
   }
 
   #check (peer: PeerKey): void {

@@ -77,11 +77,13 @@ export class View {
     return this.#links.delete(peer)
   }
 
-  /** A link could not be made. */
-  failed (peer: PeerKey): void {
+  /** A link could not be made; returns how many times in a row. */
+  failed (peer: PeerKey): number {
     this.#dialling.delete(peer)
     const failures = (this.#attempts.get(peer)?.failures ?? 0) + 1
     this.#attempts.set(peer, { failures, next: this.#out.now + Math.min(MAX_LINK_RETRY, LINK_RETRY * 2 ** (failures - 1)) })
+
+    return failures
   }
 
   /** Closes a link. */

@@ -3,8 +3,8 @@
  *
  * What has been passed on least goes first, so that a flood of old news does
  * not starve the new (Tarantool #4253). Each piece is passed on
- * `RETRANSMIT_FACTOR * ceil(log10(members + 1))` times, as in memberlist, and
- * newer news of the same kind takes its place.
+ * `RETRANSMIT_FACTOR * ceil(log10(members + 1))` times, as in memberlist, but to
+ * nobody twice, and not to those from whom it came.
  *
  * @module
  */
@@ -19,6 +19,11 @@ const DOUBT_SIZE = 80
 interface Queued {
   news: News
   size: number
+
+  /** Who knows it, from us or as we do from them. */
+  told: Set<PeerKey>
+
+  /** How often it was passed on. */
   sent: number
 
   /** Larger is later. */
@@ -40,7 +45,12 @@ export class Broadcasts {
       this.forget(news.signed.record.peer)
     }
 
-    this.#queue.set(keyOf(news), { news, size: sizeOf(news), sent: 0, order: this.#order++ })
+    this.#queue.set(keyOf(news), { news, size: sizeOf(news), told: new Set(), sent: 0, order: this.#order++ })
+  }
+
+  /** Somebody told us the same, and need not be told. */
+  knows (peer: PeerKey, news: News): void {
+    this.#queue.get(keyOf(news))?.told.add(peer)
   }
 
   /** Drops the news of a member. */
@@ -52,10 +62,17 @@ export class Broadcasts {
     }
   }
 
-  /** The news for one message, which count as passed on; at most {@link MAX_NEWS_SIZE} bytes. */
-  take (members: number, limit = MAX_NEWS_SIZE): News[] {
+  /** Those who do not know everything yet. */
+  untold (peers: PeerKey[]): PeerKey[] {
+    const queued = [...this.#queue.values()]
+
+    return peers.filter(peer => queued.some(({ told }) => !told.has(peer)))
+  }
+
+  /** The news for one message, which count as passed on; at most `limit` bytes. */
+  take (to: PeerKey, members: number, limit = MAX_NEWS_SIZE): News[] {
     const times = RETRANSMIT_FACTOR * Math.ceil(Math.log10(members + 1))
-    const sorted = [...this.#queue].sort(([, a], [, b]) => a.sent - b.sent || b.order - a.order)
+    const sorted = [...this.#queue].filter(([, { told }]) => !told.has(to)).sort(([, a], [, b]) => a.sent - b.sent || b.order - a.order)
     const taken: News[] = []
     let room = limit
 
@@ -63,15 +80,24 @@ export class Broadcasts {
       if (queued.size <= room) {
         room -= queued.size
         taken.push(queued.news)
-        queued.sent++
-      }
+        queued.told.add(to)
 
-      if (queued.sent >= times) {
-        this.#queue.delete(key)
+        if (++queued.sent >= times) {
+          this.#queue.delete(key)
+        }
       }
     }
 
     return taken
+  }
+
+  /** Drops what all of them know. */
+  prune (peers: PeerKey[]): void {
+    for (const [key, { told }] of this.#queue) {
+      if (peers.every(peer => told.has(peer))) {
+        this.#queue.delete(key)
+      }
+    }
   }
 }
 
@@ -94,5 +120,9 @@ export function sizeOf (news: News): number {
 }
 
 function keyOf (news: News): string {
-  return news.type === 'claim' ? `claim ${news.claim.target} ${news.claim.from}` : `${news.type} ${subjectOf(news)}`
+  switch (news.type) {
+    case 'record': return `record ${news.signed.record.peer} ${news.signed.record.epoch} ${news.signed.record.counter}`
+    case 'claim': return `claim ${news.claim.target} ${news.claim.from} ${news.claim.epoch} ${news.claim.counter}`
+    case 'doubt': return `doubt ${news.doubt.peer} ${news.doubt.epoch} ${news.doubt.counter}`
+  }
 }

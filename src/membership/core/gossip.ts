@@ -5,11 +5,14 @@
  */
 
 import { GOSSIP_DELAY, GOSSIP_FANOUT, GOSSIP_INTERVAL } from '../constants.ts'
+import { sample } from '../../random.ts'
 import { Broadcasts } from './broadcasts.ts'
 import type { Members } from './members.ts'
 import type { News } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { View } from './view.ts'
+import type { PeerKey } from '../../core.ts'
+import type { Random } from '../../random.ts'
 
 /** News that rides on a ping or its answer, in bytes. */
 const RIDE_SIZE = 2 * 1024
@@ -19,13 +22,15 @@ export class Gossip {
   readonly #members: Members
   readonly #view: View
   readonly #out: Outbox
+  readonly #random: Random
   readonly #broadcasts = new Broadcasts()
   #nextAt = Infinity
 
-  constructor (members: Members, view: View, out: Outbox) {
+  constructor (members: Members, view: View, out: Outbox, random: Random) {
     this.#members = members
     this.#view = view
     this.#out = out
+    this.#random = random
   }
 
   /** News still to be passed on. */
@@ -37,6 +42,11 @@ export class Gossip {
   pass (news: News): void {
     this.#broadcasts.add(news)
     this.plan()
+  }
+
+  /** Takes note of who told us what. */
+  heard (from: PeerKey, news: News[]): void {
+    news.forEach(item => { this.#broadcasts.knows(from, item) })
   }
 
   /** Sees to it that there is a round soon, if there is news and somebody to tell. */
@@ -54,19 +64,18 @@ export class Gossip {
   round (): void {
     this.#nextAt = Infinity
 
-    for (const peer of this.#view.sample(GOSSIP_FANOUT)) {
-      const news = this.#broadcasts.take(this.#members.living)
+    const links = this.#view.links()
+    this.#broadcasts.prune(links)
 
-      if (news.length > 0) {
-        this.#out.tell(peer, news)
-      }
+    for (const peer of sample(this.#random, this.#broadcasts.untold(links), GOSSIP_FANOUT)) {
+      this.#out.tell(peer, this.#broadcasts.take(peer, this.#members.living))
     }
 
     this.plan(GOSSIP_INTERVAL)
   }
 
   /** What can ride on another message. */
-  ride (): News[] {
-    return this.#broadcasts.size === 0 ? [] : this.#broadcasts.take(this.#members.living, RIDE_SIZE)
+  ride (to: PeerKey): News[] {
+    return this.#broadcasts.size === 0 ? [] : this.#broadcasts.take(to, this.#members.living, RIDE_SIZE)
   }
 }

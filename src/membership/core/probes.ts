@@ -51,7 +51,7 @@ export interface ProbesInit {
   out: Outbox
 
   /** News to go along with a ping. */
-  news (): News[]
+  news (to: PeerKey): News[]
 
   /** A member did not answer anybody. */
   fail (peer: PeerKey): void
@@ -239,7 +239,7 @@ export class Probes {
   /** A suspect is shown what is said of it first, so that it can speak up (Lifeguard's buddy system). */
   #ping (peer: PeerKey, seq: number): void {
     const claims = this.#init.members.get(peer)?.suspicion?.claims ?? []
-    const news: News[] = [...claims.map(claim => ({ type: 'claim' as const, claim })), ...this.#init.news()]
+    const news: News[] = [...claims.map(claim => ({ type: 'claim' as const, claim })), ...this.#init.news(peer)]
     this.#init.out.send(peer, { type: 'ping', seq, news })
   }
 }

@@ -62,9 +62,9 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
     const out = this.#out
     const members = new Members(self)
     const view = new View(self, members, random, out)
-    const gossip = new Gossip(members, view, out)
+    const gossip = new Gossip(members, view, out, random)
     const own = new Own(out, () => { this.#probes.rate(1) })
-    this.#probes = new Probes({ members, view, random, out, news: () => gossip.ride(), fail: peer => { this.#verdicts.failed(peer) } })
+    this.#probes = new Probes({ members, view, random, out, news: to => gossip.ride(to), fail: peer => { this.#verdicts.failed(peer) } })
     this.#sync = new Sync({
       self,
       members,
@@ -116,7 +116,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       case 'hello': this.#greeted(from, message.signed); break
       case 'ping':
         this.#verdicts.hear(from, message.news)
-        this.#out.send(from, { type: 'ack', seq: message.seq, news: this.#gossip.ride() })
+        this.#out.send(from, { type: 'ack', seq: message.seq, news: this.#gossip.ride(from) })
         break
       case 'ack':
         this.#probes.acked(message.seq)

@@ -71,6 +71,8 @@ export class Verdicts {
 
       this.#correct(from, item)
     }
+
+    this.#parts.gossip.heard(from, news)
   }
 
   /** Tells who is behind the times what is known here. */

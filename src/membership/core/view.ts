@@ -11,7 +11,7 @@
  */
 
 import { FULL_MESH, LIGHT_VIEW_SIZE, LINK_PATIENCE, LINK_RETRY, MAX_LINK_RETRY, MAX_VIEW_FACTOR, VIEW_SIZE } from '../constants.ts'
-import { pick } from '../../random.ts'
+import { pick, sample } from '../../random.ts'
 import { isLiving } from './members.ts'
 import type { Members } from './members.ts'
 import type { Outbox } from './outbox.ts'
@@ -59,9 +59,7 @@ export class View {
 
   /** A few of them, at random, none twice. */
   sample (count: number, except?: PeerKey): PeerKey[] {
-    const rest = this.links().filter(peer => peer !== except)
-
-    return Array.from({ length: Math.min(count, rest.length) }, () => rest.splice(Math.floor(this.#random() * rest.length), 1)[0])
+    return sample(this.#random, this.links().filter(peer => peer !== except), count)
   }
 
   linked (peer: PeerKey, dialled: boolean): void {

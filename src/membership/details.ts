@@ -2,18 +2,15 @@ import { InvalidParametersError } from '../errors.ts'
 import { MAX_METADATA_SIZE, MAX_NAME_LENGTH } from './constants.ts'
 import type { MemberDetails } from './index.ts'
 
-/** What a member says of itself if nothing else was set. */
-export const DEFAULT_DETAILS: MemberDetails = { name: '', roles: [], storage: 0, digest: 0, light: false }
-
 const MAX_ROLES = 8
 const MAX_ROLE_LENGTH = 128
 
 /**
- * Checks what a member is to say of itself; returns a copy.
+ * Checks what a member is to say of itself; returns it whole, as a copy.
  *
  * @throws {InvalidParametersError} others would not take it
  */
-export function checkDetails ({ name, roles, storage, digest, light, metadata }: MemberDetails): MemberDetails {
+export function checkDetails ({ name = '', roles = [], storage = 0, digest = 0, light = false, metadata }: Partial<MemberDetails>): MemberDetails {
   assert(typeof name === 'string' && name.length <= MAX_NAME_LENGTH && name.isWellFormed(), `name should be a string of at most ${MAX_NAME_LENGTH} characters`)
   assert(Array.isArray(roles) && roles.length <= MAX_ROLES && roles.every(role => typeof role === 'string' && role.length <= MAX_ROLE_LENGTH), `roles should be at most ${MAX_ROLES} strings of at most ${MAX_ROLE_LENGTH} characters`)
   assert(Number.isSafeInteger(storage) && storage >= 0, 'storage should be a number of bytes')

@@ -139,6 +139,9 @@ export interface MembershipEvents {
 
   /** Another is, after none was. */
   'membership:together': CustomEvent<void>
+
+  /** The links of this node are others than before; see {@link Membership.isNeighbour}. */
+  'membership:links': CustomEvent<void>
 }
 
 /** How membership is made. */
@@ -195,6 +198,12 @@ export interface Membership extends TypedEventTarget<MembershipEvents> {
 
   /** One member; `undefined` if it is not known. */
   get (peer: PeerId): Member | undefined
+
+  /**
+   * `true` for whom this node should deal with of those it is connected with:
+   * its links in a large colony, anybody in a small one.
+   */
+  isNeighbour (peer: PeerId): boolean
 
   /**
    * Changes what this node says of itself; others know in a second or so.

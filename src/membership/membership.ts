@@ -7,7 +7,7 @@ import { NotStartedError } from '../errors.ts'
 import { AddressBook } from './address-book.ts'
 import { FULL_MESH, MAX_ADDRESS_SIZE, MAX_ADDRESSES, membershipProtocol } from './constants.ts'
 import { SwimCore } from './core/swim.ts'
-import { checkDetails, DEFAULT_DETAILS } from './details.ts'
+import { checkDetails } from './details.ts'
 import { Inbox } from './inbox.ts'
 import { Links, MAX_STREAMS } from './links.ts'
 import { sealClaim, sealRecord } from './record.ts'
@@ -63,7 +63,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     super()
     this.#components = components
     this.#network = network
-    this.#details = checkDetails({ ...DEFAULT_DETAILS, ...details })
+    this.#details = checkDetails(details)
     this.#key = String(components.peerId)
     this.#log = components.logger.forComponent('formicary:membership')
   }
@@ -90,6 +90,12 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     const row = this.#running?.core.members.get(String(peer))
 
     return row == null ? undefined : this.#describe(row)
+  }
+
+  isNeighbour (peer: PeerId): boolean {
+    const core = this.#running?.core
+
+    return core == null || core.members.living <= FULL_MESH || core.members.get(String(peer)) == null || core.view.has(String(peer))
   }
 
   async start (): Promise<void> {
@@ -181,15 +187,19 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     const core = new SwimCore({ self: this.#key, random: Math.random })
     const driver = new Driver<SwimInput, SwimOutput>({ core, carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) } })
     const inbox = new Inbox({ network: this.#network, self: this.#key, members: core.members, onMessage: (from, message) => { driver.handle({ type: 'message', from, message }) } })
+    const tell = (input: SwimInput): void => {
+      driver.handle(input)
+      this.safeDispatchEvent('membership:links')
+    }
     const links = new Links({
       protocol,
       connectionManager: this.#components.connectionManager,
       log: this.#log,
       addresses: peer => this.#addressesOf(peer),
       onMessage: (from, message) => { inbox.take(from, message) },
-      onLinked: (peer, dialled) => { driver.handle({ type: 'linked', peer, dialled }) },
-      onUnlinked: peer => { driver.handle({ type: 'unlinked', peer }) },
-      onGone: peer => { driver.handle({ type: 'gone', peer }) },
+      onLinked: (peer, dialled) => { tell({ type: 'linked', peer, dialled }) },
+      onUnlinked: peer => { tell({ type: 'unlinked', peer }) },
+      onGone: peer => { tell({ type: 'gone', peer }) },
       onUnreachable: peer => { driver.handle({ type: 'unreachable', peer }) }
     })
 
@@ -206,7 +216,10 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     switch (output.type) {
       case 'send': running.links.send(output.to, output.message); break
       case 'link': running.links.link(output.peer); break
-      case 'unlink': running.links.unlink(output.peer); break
+      case 'unlink':
+        running.links.unlink(output.peer)
+        this.safeDispatchEvent('membership:links')
+        break
       case 'sign': void this.#sign(output).catch((err: unknown) => { this.#log.error('could not sign - %e', err) }); break
       case 'accuse':
         sealClaim(output, this.#components.privateKey, this.#network).then(

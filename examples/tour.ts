@@ -1,7 +1,7 @@
 /**
  * The tour: three members of a colony, each in a process of its own, share
  * their files; one finds a film, fetches it from two others, loses one of them
- * half-way, and goes on; a fourth comes and fetches it from all who have it.
+ * half-way, hears of its death, and goes on; a fourth comes and fetches it from all who have it.
  *
  * Run it with `npm start`. It needs about 1.2 GiB of disk for a few seconds,
  * and leaves nothing behind.
@@ -47,7 +47,7 @@ function begin (name: string): Member {
 }
 
 async function enter (member: Member, bootstrap: string[], uploadLimit?: number): Promise<string[]> {
-  const { peerId, addresses } = await member.ask('start', { dataDir: join(folder, member.name, 'data'), bootstrap, uploadLimit })
+  const { peerId, addresses } = await member.ask('start', { name: member.name, dataDir: join(folder, member.name, 'data'), bootstrap, uploadLimit })
   names.set(peerId, member.name)
   say(`${member.name} is in the colony as ${peerId.slice(0, 8)}…${peerId.slice(-6)}${bootstrap.length > 0 ? ', through the one address she was told' : ''}`)
 
@@ -145,6 +145,11 @@ async function tour (): Promise<void> {
   await download(cleo, expected, news => {
     draw(news)
 
+    if (news.type === 'member') {
+      process.stdout.write(process.stdout.isTTY ? '\n' : '')
+      say(`cleo's node says: ${news.name} is ${news.state}`)
+    }
+
     if (news.type === 'progress' && news.bytes > news.size / 2 && !killed) {
       killed = true
       void bea.kill().then(() => {
@@ -154,6 +159,8 @@ async function tour (): Promise<void> {
     }
   })
 
+  const { table } = await cleo.ask('members', { until: 'bea down' })
+  say(`who is here, as cleo knows it: ${table}`)
   await search(cleo)
   const dora = begin('dora')
   await enter(dora, addresses)

@@ -11,9 +11,10 @@ import type { Hit, Node } from 'formicary'
 
 /** What a member can be asked to do, and what it answers at the end. */
 export interface Tasks {
-  start: [init: { dataDir: string, bootstrap: string[], uploadLimit?: number }, result: { peerId: string, addresses: string[] }]
+  start: [init: { name: string, dataDir: string, bootstrap: string[], uploadLimit?: number }, result: { peerId: string, addresses: string[] }]
   share: [init: { folder: string }, result: { files: number, bytes: number }]
   search: [init: { query: string }, result: { count: number }]
+  members: [init: { until: string }, result: { table: string }]
   download: [init: object, result: { name: string, sha256: string }]
   stop: [init: object, result: object]
 }
@@ -23,6 +24,7 @@ export type News =
   | { type: 'hit', name: string, size: number, holder: string, local: boolean }
   | { type: 'progress', bytes: number, size: number, rate: number, peers: number, msLeft?: number }
   | { type: 'shared', files: number }
+  | { type: 'member', name: string, state: string }
 
 let node: Node
 let dataDir: string
@@ -35,7 +37,11 @@ function tell (news: News): void {
 const tasks: { [Name in keyof Tasks]: (init: Tasks[Name][0]) => Promise<Tasks[Name][1]> } = {
   async start ({ bootstrap, uploadLimit, ...init }) {
     dataDir = init.dataDir
-    node = await createNode({ network: 'tour', dataDir, bootstrap, uploadLimit, listen: ['/ip4/127.0.0.1/tcp/0'] })
+    node = await createNode({ network: 'tour', name: init.name, dataDir, bootstrap, uploadLimit, listen: ['/ip4/127.0.0.1/tcp/0'] })
+
+    for (const change of ['member:suspected', 'member:down'] as const) {
+      node.addEventListener(change, ({ detail: { member } }) => { tell({ type: 'member', name: member.name, state: member.state }) })
+    }
 
     return { peerId: String(node.peerId), addresses: node.addresses.map(String) }
   },
@@ -65,6 +71,19 @@ const tasks: { [Name in keyof Tasks]: (init: Tasks[Name][0]) => Promise<Tasks[Na
     }
 
     return { count: hits.length }
+  },
+
+  /** Who is in the colony, once somebody is as expected, e.g. `bea down`. */
+  async members ({ until }) {
+    for (;;) {
+      const table = [...node.members()].map(({ name, state }) => `${name} ${state}`).sort()
+
+      if (table.includes(until)) {
+        return { table: table.join(', ') }
+      }
+
+      await new Promise(resolve => { setTimeout(resolve, 50) })
+    }
   },
 
   /** Fetches what was found first, from everybody who has it. */

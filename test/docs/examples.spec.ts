@@ -25,7 +25,17 @@ const expected: Record<string, string[]> = {
   '01-share-search-download.ts': ['ada shares Notes on ants.txt 17 bytes', 'ben found Notes on ants.txt held by ada', 'it says: They never hurry.'],
   '02-progress-and-cancelling.ts': ['ada shares film.mkv', 'ben stopped: I changed my mind', 'ben went on where he was and has 16 MiB'],
   '03-read-while-it-arrives.ts': ['ben read 2 MiB, of minutes 15 and 16'],
-  '04-your-own-libp2p-node.ts': ['ada shares hello.txt', 'ben has hello.txt 100000']
+  '04-your-own-libp2p-node.ts': ['ada shares hello.txt', 'ben has hello.txt 100000'],
+  '05-who-is-here.ts': [
+    'ada: alive',
+    'ada: alive, ben: alive',
+    'ada: alive, ben: alive, cleo: alive',
+    'ben says goodbye',
+    'ada: alive, ben: left, cleo: alive',
+    'cleo is killed',
+    'ada: alive, ben: left, cleo: suspected',
+    'ada: alive, ben: left, cleo: down'
+  ]
 }
 
 describe('examples', function () {
@@ -48,6 +58,8 @@ describe('examples', function () {
 
     expect(output).to.match(/cleo has .* the same as that of the original/)
     expect(output).to.match(/bea was killed; the download goes on/)
+    expect(output).to.match(/cleo's node says: bea is suspected/)
+    expect(output).to.match(/ada alive, bea down, cleo alive/)
     expect(output).to.match(/here, on her own disk/)
     expect(output).to.match(/dora has .* the same as that of the original/)
     expect(output).to.match(/100 % {2}256 MiB/)

@@ -17,6 +17,7 @@ import { holders } from './holders.ts'
 import { localSearch } from './local-search.ts'
 import { membership } from './membership.ts'
 import { memory } from './memory.ts'
+import { partition } from './partition.ts'
 import { killAll } from './processes.ts'
 import { profile } from './profile.ts'
 import { search } from './search.ts'
@@ -32,7 +33,8 @@ const BENCHMARKS: Record<string, Benchmark> = {
   search,
   'local-search': localSearch,
   holders,
-  membership
+  membership,
+  partition
 }
 
 const REFERENCES = fileURLToPath(new URL('references', import.meta.url))

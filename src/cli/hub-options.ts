@@ -89,7 +89,7 @@ function read (args: string[]): Values {
     return parseArgs({ args, options: OPTIONS, allowPositionals: false }).values
   } catch (err) {
     // the rest is about positional arguments, of which there are none
-    throw new InvalidParametersError((err as Error).message.split('. ')[0], { cause: err })
+    throw new InvalidParametersError((err as Error).message.split(/\.\s/)[0], { cause: err })
   }
 }
 

@@ -65,9 +65,9 @@ describe('createHub', () => {
 
   it('keeps nothing open when it cannot listen', async () => {
     const first = await make()
-    const { port } = first.addresses[0].getComponents().reduce((found, { name, value }) => name === 'tcp' ? { port: value } : found, { port: '' as string | undefined })
+    const port = String(first.addresses[0]).split('/')[4]
     const init = { dataDir: join(folder, 'hub'), http: '127.0.0.1:0' }
-    const err = await failure(make({ ...init, listen: ['/ip4/127.0.0.1/tcp/0/ws', `/ip4/127.0.0.1/tcp/${String(port)}`] }))
+    const err = await failure(make({ ...init, listen: ['/ip4/127.0.0.1/tcp/0/ws', `/ip4/127.0.0.1/tcp/${port}`] }))
     expect(err).to.have.property('name', 'ListenError')
 
     // the folder is free again

@@ -8,13 +8,16 @@ import type { Hub } from '../node/hub.ts'
 /** How long leaving may take, in ms; the hub itself takes 4 s at most for libp2p. */
 const STOP_TIMEOUT = 4_800
 
+/** How often to look whether npm is still there, in ms. */
+const PARENT_INTERVAL = 250
+
 /** Signals that mean: leave. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 /** Runs a hub until a signal comes; resolves with whether all went well. */
 export async function runHub ({ init, level }: HubCommand): Promise<boolean> {
   const log = jsonLog(level, line => { process.stderr.write(line) })
-  const told = signalled(log)
+  const told = signalled()
   // a task in the background of libp2p that fails is no reason to leave everybody alone
   process.on('unhandledRejection', reason => { log('error', 'something failed in the background', errorFields(reason)) })
 
@@ -33,21 +36,21 @@ export async function runHub ({ init, level }: HubCommand): Promise<boolean> {
   }
 }
 
-/** Resolves with the first signal; the second ends the process at once. */
-async function signalled (log: Log): Promise<string> {
+/**
+ * Resolves with the first signal. More of them change nothing: a terminal and
+ * npx both pass on the same one, and leaving takes a few seconds at most.
+ *
+ * npm (as of 11.19) runs a command in a shell and ends only that when it is told
+ * to stop, so a hub that npm started takes the end of its parent for a signal.
+ */
+async function signalled (): Promise<string> {
   return new Promise(resolve => {
-    let first = true
-    const onSignal = (signal: string): void => {
-      if (!first) {
-        log('warn', 'told twice to stop, so it did not leave properly', { signal })
-        process.exit(1)
-      }
+    SIGNALS.forEach(signal => { process.on(signal, resolve) })
 
-      first = false
-      resolve(signal)
+    if (process.env.npm_command != null) {
+      const parent = process.ppid
+      setInterval(() => { if (process.ppid !== parent) { resolve('end of npm') } }, PARENT_INTERVAL).unref()
     }
-
-    SIGNALS.forEach(signal => { process.on(signal, onSignal) })
   })
 }
 

@@ -109,8 +109,8 @@ export interface HubInit extends Pick<NodeInit, 'network' | 'dataDir' | 'bootstr
   http?: string | false
 
   /**
-   * Connections that are held at once. Each takes a file descriptor and some
-   * 100 KiB.
+   * Connections that are held at once; more are refused. Each takes a file
+   * descriptor and up to half a MiB of memory.
    *
    * @default 2_000
    */

@@ -57,10 +57,13 @@ async function signalled (): Promise<string> {
 async function leave (hub: Hub, signal: string, log: Log): Promise<boolean> {
   log('info', 'stopping', { signal })
   const began = Date.now()
-  const left = await Promise.race([hub.stop().then(() => true), delay(STOP_TIMEOUT, false)])
-  log(left ? 'info' : 'warn', left ? 'stopped' : 'did not stop in time', { ms: Date.now() - began })
+  const fault = await Promise.race([
+    hub.stop().then(() => undefined, errorFields),
+    delay(STOP_TIMEOUT, { error: 'TimeoutError' })
+  ])
+  log(fault == null ? 'info' : 'error', fault == null ? 'stopped' : 'did not stop properly', { ms: Date.now() - began, ...fault })
 
-  return left
+  return fault == null
 }
 
 /** Writes down what happens to a hub. */

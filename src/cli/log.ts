@@ -16,7 +16,7 @@ export function jsonLog (least: Level, write: (line: string) => void): Log {
   }
 }
 
-/** What is said of an error: its name and message, and those of its causes; a stack only where it was not thrown on purpose. */
+/** What is said of an error: its name, its message, and that of its cause. */
 export function errorFields (err: unknown): Record<string, unknown> {
   const { name, message, cause } = err instanceof Error ? err : new Error(String(err))
 

@@ -3,7 +3,7 @@ import { parseHubCommand, USAGE_HUB } from './hub-options.ts'
 import { runHub } from './hub.ts'
 
 /** Exit codes: it ended as it should, it could not do what was asked, it was asked wrongly. */
-export const EXIT = { ok: 0, failed: 1, usage: 2 }
+const EXIT = { ok: 0, failed: 1, usage: 2 }
 
 const USAGE = `Usage: formicary <command>
 

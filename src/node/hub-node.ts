@@ -1,5 +1,6 @@
 import { TypedEventEmitter } from 'main-event'
 import { waitFor } from '../delay.ts'
+import { NotStartedError } from '../errors.ts'
 import { searchProtocol } from '../search/constants.ts'
 import { DiskWatch } from './disk-watch.ts'
 import { Entrance } from './entrance.ts'
@@ -69,6 +70,10 @@ export class HubNode extends TypedEventEmitter<HubEvents> implements Hub {
     await this.#inTurn(async () => {
       if (this.#sources.startedAt != null) {
         return
+      }
+
+      if (this.libp2p.status !== 'stopped') {
+        throw new NotStartedError('The hub did not stop in time, and cannot be started again')
       }
 
       await this.#init.open()

@@ -180,6 +180,7 @@ export interface Hub extends TypedEventTarget<HubEvents>, AsyncDisposable {
    *
    * @throws {ListenError} an address is taken, or not of this machine; nothing is running
    * @throws {DataDirInUseError} another node uses `dataDir`; nothing is running
+   * @throws {NotStartedError} it did not stop in time before
    */
   start (): Promise<void>
 

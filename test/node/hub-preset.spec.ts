@@ -42,6 +42,17 @@ describe('createHub', () => {
     }
   })
 
+  it('makes a hub that stops, whatever its services do', async () => {
+    const hub = await make({ dataDir: join(folder, 'hub'), services: { stuck: () => ({ start: () => {}, stop: async () => new Promise(() => {}) }) } })
+    const began = performance.now()
+    await hub.stop()
+
+    expect(performance.now() - began).to.be.within(3_000, 5_000)
+    expect(await failure(hub.start())).to.have.property('name', 'NotStartedError')
+    // the folder is free again
+    await make({ dataDir: join(folder, 'hub') })
+  })
+
   it('shows who is here, if a service knows it', async () => {
     const members = [{ peerId: 'x', name: 'ada', state: 'alive', addresses: ['/ip4/192.0.2.7/tcp/4001'] }, { peerId: 'y', state: 'down' }]
     const hub = await make({ http: '127.0.0.1:0', services: { membership: () => ({ members: () => members.values() }) } })

@@ -119,6 +119,15 @@ describe('a hub as a process', function () {
     expect((await ben.download(hits[0])).size).to.equal(100_000)
   })
 
+  it('answers in the DHT', async () => {
+    const { lines } = await hub()
+    const ada = await node({ bootstrap: lines })
+    const ben = await node({ bootstrap: lines })
+    const [{ cid }] = await Array.fromAsync(ada.share({ name: 'ants.txt', content: bytesOf(100_000) }))
+
+    expect((await ben.download(String(cid), { patience: 30_000 })).size).to.equal(100_000)
+  })
+
   it('lets a node in that is told all its addresses, if one of them can be dialled', async () => {
     const { addresses: { tcp, ws } } = await hub()
     const nobody = tcp.replace(/tcp\/\d+/, 'tcp/1')

@@ -56,3 +56,10 @@ export function shuffle<T> (random: Random, items: T[]): T[] {
 
   return items
 }
+
+/** Up to `count` of `items`, each at most once, in no order. */
+export function sample<T> (random: Random, items: readonly T[], count: number): T[] {
+  const rest = [...items]
+
+  return Array.from({ length: Math.min(count, rest.length) }, () => rest.splice(randomInt(random, rest.length), 1)[0])
+}

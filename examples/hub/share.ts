@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { createNode } from 'formicary'
 
 const [name, network, ...bootstrap] = process.argv.slice(2)
-const node = await createNode({ network, bootstrap })
+const node = await createNode({ name, network, bootstrap })
 const stopped = new AbortController()
 const seen = new Set<string>()
 

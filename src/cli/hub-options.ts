@@ -35,7 +35,7 @@ Options:
   --bootstrap <multiaddr>   the address of another hub; more than once
   --data <folder>           identity and records (default ${DATA})
   --network <name>          name of the colony (default ${HUB_DEFAULTS.network})
-  --name <name>             what the hub is called in /health (default ${HUB_DEFAULTS.name})
+  --name <name>             shown to other members (default ${HUB_DEFAULTS.name})
   --http <host:port>        /health and /metrics, or "off" (default ${HUB_DEFAULTS.http})
   --max-connections <n>     connections at once (default ${HUB_DEFAULTS.maxConnections})
   --max-reservations <n>    reservations at the relay at once (default ${HUB_DEFAULTS.maxReservations})

@@ -14,6 +14,9 @@ const PARENT_INTERVAL = 250
 /** Signals that mean: leave. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
+/** What of the colony is written down. */
+const MEMBER_EVENTS = ['member:joined', 'member:left', 'member:suspected', 'member:recovered', 'member:down'] as const
+
 /** Runs a hub until a signal comes; resolves with whether all went well. */
 export async function runHub ({ init, level }: HubCommand): Promise<boolean> {
   const log = jsonLog(level, line => { process.stderr.write(line) })
@@ -70,6 +73,10 @@ async function leave (hub: Hub, signal: string, log: Log): Promise<boolean> {
 function report (hub: Hub, log: Log): void {
   hub.addEventListener('disk:full', ({ detail }) => { log('error', 'there is no room left: records are kept in memory only', { ...detail }) })
   hub.addEventListener('disk:room', ({ detail }) => { log('info', 'there is room again', { ...detail }) })
+  const { membership } = hub.libp2p.services
+  MEMBER_EVENTS.forEach(type => {
+    membership.addEventListener(type, ({ detail: { member } }) => { log('debug', type, { peer: String(member.peerId), name: member.name }) })
+  })
   hub.libp2p.addEventListener('peer:connect', ({ detail }) => { log('debug', 'peer connected', { peer: String(detail) }) })
   hub.libp2p.addEventListener('peer:disconnect', ({ detail }) => { log('debug', 'peer disconnected', { peer: String(detail) }) })
 }

@@ -33,17 +33,13 @@ export function checkHubInit (init: HubInit): HubSettings {
   const given = Object.fromEntries(Object.entries(init).filter(([, value]) => value !== undefined)) as HubInit
   const { network, name, dataDir, bootstrap, listen, announce, http, maxConnections, maxReservations } =
     { bootstrap: [], announce: [], ...HUB_DEFAULTS, ...given }
-  checkInit({ network, dataDir, bootstrap, listen })
+  checkInit({ network, name, dataDir, bootstrap, listen })
 
   if (!Array.isArray(announce)) {
     throw new InvalidParametersError('announce should be a list of multiaddrs')
   }
 
   announce.forEach(parseAddress)
-
-  if (typeof name !== 'string' || name.length === 0 || name.length > 64) {
-    throw new InvalidParametersError(`name should be 1 to 64 characters, not ${JSON.stringify(name)}`)
-  }
 
   checkCount('maxConnections', maxConnections, 1)
   checkCount('maxReservations', maxReservations, 0)

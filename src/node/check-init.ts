@@ -8,9 +8,13 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  *
  * @throws {InvalidParametersError} one of them cannot be used
  */
-export function checkInit ({ network = 'formicary', dataDir, bootstrap = [], listen = [] }: NodeInit): void {
+export function checkInit ({ network = 'formicary', name = '', dataDir, bootstrap = [], listen = [] }: NodeInit): void {
   if (typeof network !== 'string' || !/^[\w.-]{1,64}$/.test(network)) {
     throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
+  }
+
+  if (typeof name !== 'string' || name.length > 64 || !name.isWellFormed()) {
+    throw new InvalidParametersError(`name should be a string of at most 64 characters, not ${JSON.stringify(name)}`)
   }
 
   if (dataDir != null && (typeof dataDir !== 'string' || dataDir === '' || dataDir.includes('\0'))) {

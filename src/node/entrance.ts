@@ -1,6 +1,7 @@
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
 import { parseAddress } from './check-init.ts'
+import type { Membership } from '../membership/index.ts'
 import type { AbortOptions, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -13,7 +14,7 @@ const MAX_RETRY_DELAY = 60_000
 
 /** What an {@link Entrance} is made with. */
 export interface EntranceInit {
-  libp2p: Libp2p
+  libp2p: Libp2p<{ membership?: Pick<Membership, 'get' | 'addEventListener' | 'removeEventListener'> }>
   bootstrap: Array<string | Multiaddr>
 
   /** Protocols of the services that have to notice who comes in. */
@@ -22,7 +23,7 @@ export interface EntranceInit {
 
 /** The way into the colony: known nodes, dialled until one of them answers, and again when nobody is left. */
 export class Entrance {
-  readonly #libp2p: Libp2p
+  readonly #libp2p: EntranceInit['libp2p']
   readonly #bootstrap: Multiaddr[]
   readonly #protocols: string[]
   readonly #stopped = new AbortController()
@@ -46,6 +47,7 @@ export class Entrance {
   watch (): void {
     this.#libp2p.addEventListener('peer:identify', this.#onIdentify)
     this.#libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#libp2p.services.membership?.addEventListener?.('member:joined', this.#wake)
   }
 
   /** Goes on until `stop`; resolves when the first known node is in, or all have been tried. */
@@ -64,6 +66,7 @@ export class Entrance {
     this.#stopped.abort()
     this.#libp2p.removeEventListener('peer:identify', this.#onIdentify)
     this.#libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    this.#libp2p.services.membership?.removeEventListener?.('member:joined', this.#wake)
     this.#topologies.forEach(topology => { this.#libp2p.unregister(topology) })
   }
 
@@ -89,10 +92,15 @@ export class Entrance {
     return remotePeer
   }
 
-  /** `true` if it has said what it speaks, and the services for that have been told. */
+  /** `true` if it has said what it speaks, and the services for that have been told, membership by the peer itself. */
   #isKnown (peer: PeerId): boolean {
     const speaks = this.#speaks.get(String(peer))
     const known = this.#known.get(String(peer))
+    const { membership } = this.#libp2p.services
+
+    if (speaks?.some(protocol => isMembership(protocol) && this.#protocols.includes(protocol)) === true && membership?.get != null && membership.get(peer) == null) {
+      return false
+    }
 
     return speaks != null && this.#protocols.every(protocol => known?.has(protocol) === true || !speaks.includes(protocol))
   }
@@ -113,7 +121,7 @@ export class Entrance {
     this.#wake()
   }
 
-  #wake (): void {
+  readonly #wake = (): void => {
     this.#waiting.forEach(resolve => { resolve() })
     this.#waiting.clear()
   }
@@ -145,4 +153,8 @@ function nodeOf (address: Multiaddr): string | undefined {
   const last = address.getComponents().at(-1)
 
   return last?.code === CODE_P2P ? last.value : undefined
+}
+
+function isMembership (protocol: string): boolean {
+  return protocol.endsWith('/membership/1.0.0')
 }

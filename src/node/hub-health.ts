@@ -1,32 +1,17 @@
 import type { HubSettings } from './check-hub-init.ts'
 import type { DiskWatch } from './disk-watch.ts'
 import type { HubServices } from './hub.ts'
-import type { Libp2p, PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** What a hub reads of a service that knows who is here. */
-export interface MemberTable {
-  /** Everybody who is remembered, whatever their state. */
-  members (): Iterable<TableMember>
-}
-
-/** A member as such a service gives it; everything in it can be printed. */
-export interface TableMember {
-  peerId: PeerId | string
-  name?: string
-
-  /** Such as `alive`. */
-  state: string
-  addresses?: Iterable<Multiaddr | string>
-}
+import type { MemberState } from '../membership/index.ts'
+import type { Libp2p } from '@libp2p/interface'
 
 /** A member in {@link Health}. */
 export interface MemberHealth {
   peerId: string
-  name?: string
+  name: string
+  state: MemberState
 
-  /** As the membership service names it, such as `alive`. */
-  state: string
+  /** What it is for others, such as `hub`. */
+  roles: string[]
 
   /** Multiaddrs. */
   addresses: string[]
@@ -63,7 +48,7 @@ export interface Health {
   /** Bytes that are free for `dataDir`; `null` without one. */
   diskFree: number | null
 
-  /** All members that are known; empty without a membership service. */
+  /** All members that are known, this hub among them, and those who are gone; none while it is not running. */
   members: MemberHealth[]
 }
 
@@ -102,11 +87,12 @@ export function reservationsOf ({ services }: Libp2p<HubServices>): number {
 }
 
 /** All members that are known, ready to be printed. */
-export function membersOf ({ services }: Libp2p<HubServices>): MemberHealth[] {
-  return Array.from(services.membership?.members() ?? [], ({ peerId, name, state, addresses = [] }) => ({
+export function membersOf ({ status, services }: Libp2p<HubServices>): MemberHealth[] {
+  return Array.from(status === 'started' ? services.membership?.members() ?? [] : [], ({ peerId, name, state, roles, addresses }) => ({
     peerId: String(peerId),
     name,
     state,
-    addresses: Array.from(addresses, String)
+    roles,
+    addresses: addresses.map(String)
   }))
 }

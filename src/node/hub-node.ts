@@ -1,6 +1,7 @@
 import { TypedEventEmitter } from 'main-event'
 import { waitFor } from '../delay.ts'
 import { NotStartedError } from '../errors.ts'
+import { membershipProtocol } from '../membership/constants.ts'
 import { searchProtocol } from '../search/constants.ts'
 import { DiskWatch } from './disk-watch.ts'
 import { Entrance } from './entrance.ts'
@@ -109,7 +110,7 @@ export class HubNode extends TypedEventEmitter<HubEvents> implements Hub {
       await this.#http.listen()
     }
 
-    this.#entrance = new Entrance({ libp2p: this.libp2p, bootstrap, protocols: [searchProtocol(network)] })
+    this.#entrance = new Entrance({ libp2p: this.libp2p, bootstrap, protocols: [membershipProtocol(network), searchProtocol(network)] })
     this.#entrance.watch()
     await this.libp2p.start()
     this.#sources.startedAt = Date.now()

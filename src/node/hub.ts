@@ -4,8 +4,9 @@
  * A hub is a libp2p node that can be dialled from anywhere, over TCP and over
  * WebSockets. It is needed to come in and never again: it introduces
  * newcomers, answers in the DHT, passes on what others search, and relays the
- * first handshake of two nodes that cannot dial each other. It shares nothing
- * and keeps no contents. A colony may have any number of hubs; each is given
+ * first handshake of two nodes that cannot dial each other. It is a member like
+ * any other, in the roles `hub` and `relay`; it shares nothing and keeps no
+ * contents. A colony may have any number of hubs; each is given
  * the addresses of the others as `bootstrap`.
  *
  * - **Limits.** More connections than `maxConnections` are refused. A node that
@@ -41,6 +42,7 @@ import { identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
+import { membership } from '../membership/index.ts'
 import { search } from '../search/index.ts'
 import { checkHubInit } from './check-hub-init.ts'
 import { platformDefaults } from './defaults.ts'
@@ -48,15 +50,16 @@ import { HubMetrics } from './hub-metrics.ts'
 import { HubNode } from './hub-node.ts'
 import { loadIdentity } from './identity.ts'
 import { boundedWebSockets } from './web-sockets.ts'
-import type { Health, MemberTable } from './hub-health.ts'
+import type { Health } from './hub-health.ts'
 import type { NodeInit } from './index.ts'
+import type { Membership } from '../membership/index.ts'
 import type { Search } from '../search/index.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { AbortOptions, Libp2p, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ServiceFactoryMap } from 'libp2p'
 
-export type { Health, MemberHealth, MemberTable, TableMember } from './hub-health.ts'
+export type { Health, MemberHealth } from './hub-health.ts'
 
 /**
  * Connections a second that are taken from one IP address: all that a burst of
@@ -77,7 +80,7 @@ const RESERVATION_TTL = 30 * 60_000
 /** How a hub is made. */
 export interface HubInit extends Pick<NodeInit, 'network' | 'dataDir' | 'bootstrap' | 'services' | 'libp2p' | 'start'> {
   /**
-   * What the hub is called, for those who read its health; 1 to 64 characters.
+   * Shown to other members, and in its health; at most 64 characters.
    *
    * @default 'hub'
    */
@@ -134,8 +137,8 @@ export interface HubServices {
   /** Passes on what others search. */
   search: Search
 
-  /** Who is here; its table is shown in the health, if there is one. */
-  membership?: MemberTable
+  /** Knows who is in the colony; its table is shown in the health. */
+  membership: Membership
   [name: string]: unknown
 }
 
@@ -228,6 +231,7 @@ export async function createHub (init: HubInit = {}): Promise<Hub> {
           peerInfoMapper: passthroughMapper,
           clientMode: false
         }),
+        membership: membership({ network, name: settings.name, roles: ['hub', 'relay'] }),
         relay: circuitRelayServer({ reservations: { maxReservations, reservationTtl: RESERVATION_TTL } }),
         search: search({ network }),
         ...init.services

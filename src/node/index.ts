@@ -13,6 +13,8 @@ import { identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { catalog } from '../catalog/index.ts'
+import { membershipProtocol } from '../membership/constants.ts'
+import { membership } from '../membership/index.ts'
 import { searchProtocol } from '../search/constants.ts'
 import { search } from '../search/index.ts'
 import { transferProtocol } from '../transfer/constants.ts'
@@ -23,6 +25,7 @@ import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
 import type { Catalog, CatalogEvents, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
+import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit, Search } from '../search/index.ts'
 import type { Store } from '../store/index.ts'
 import type { DownloadOptions, ReadOptions, Transfer, TransferEvents } from '../transfer/index.ts'
@@ -47,6 +50,13 @@ export interface NodeInit {
    * @default 'formicary'
    */
   network?: string
+
+  /**
+   * Shown to other members; at most 64 characters.
+   *
+   * @default ''
+   */
+  name?: string
 
   /**
    * Where everything is kept that should outlive the process: a folder, made
@@ -121,6 +131,9 @@ export interface NodeServices {
   /** What this node shares. */
   catalog: Catalog
 
+  /** Knows who is in the colony. */
+  membership: Membership
+
   /** Finds files in the colony. */
   search: Search
 
@@ -130,7 +143,7 @@ export interface NodeServices {
 }
 
 /** Everything that happens to the services of a node. */
-export interface NodeEvents extends CatalogEvents, TransferEvents {}
+export interface NodeEvents extends CatalogEvents, MembershipEvents, TransferEvents {}
 
 /** What can be fetched: a hit, an entry, a CID, or a CID as a string. */
 export type Downloadable = Hit | Entry | CID | string
@@ -145,6 +158,12 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 
   /** Where this node can be dialled, with its name; any of them can be another node's `bootstrap`. */
   readonly addresses: Multiaddr[]
+
+  /** Who is in the colony, and what this node says of itself. */
+  readonly membership: Membership
+
+  /** Members this node knows of, itself included; see {@link Membership.members}. */
+  members (options?: MembersOptions): IterableIterator<Member>
 
   /**
    * Shares a file, a folder, or bytes under a name: others can find it from
@@ -176,7 +195,7 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 
   /**
    * Enters the colony through one more known node, and resolves when that is
-   * connected and has said what it speaks.
+   * connected, has said what it speaks, and is known as a member.
    *
    * @throws {InvalidParametersError} this is not a multiaddr
    * @throws what dialling says, or the reason of `signal`
@@ -193,8 +212,8 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
   start (): Promise<void>
 
   /**
-   * Stops the node; nothing happens if it is not running. Downloads end and
-   * can be continued. A stopped node can be started again.
+   * Says goodbye to the colony and stops the node; nothing happens if it is
+   * not running. Downloads end and can be continued. A stopped node can be started again.
    */
   stop (options?: AbortOptions): Promise<void>
 }
@@ -221,7 +240,7 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
  */
 export async function createNode (init: NodeInit = {}): Promise<Node> {
   checkInit(init)
-  const { network = 'formicary', uploadSlots, uploadLimit } = init
+  const { network = 'formicary', name, uploadSlots, uploadLimit } = init
   const { listen, files, datastore, open, close, store: platformStore, ...platform } = await platformDefaults(init.dataDir)
   const store = init.store ?? platformStore
   await open()
@@ -243,6 +262,7 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
           peerInfoMapper: passthroughMapper,
           clientMode: false
         }),
+        membership: membership({ network, name }),
         catalog: catalog({ store, files }),
         search: search({ network }),
         transfer: transfer({ store, network, uploadSlots, uploadLimit }),
@@ -266,5 +286,5 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
 }
 
 function protocolsOf (network: string): string[] {
-  return [searchProtocol(network), transferProtocol(network)]
+  return [membershipProtocol(network), searchProtocol(network), transferProtocol(network)]
 }

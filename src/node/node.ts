@@ -5,6 +5,7 @@ import { Entrance } from './entrance.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
 import type { Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
+import type { Member, Membership, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit } from '../search/index.ts'
 import type { DownloadOptions, ReadOptions, Source } from '../transfer/index.ts'
 import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface'
@@ -26,6 +27,10 @@ export interface FormicaryNodeInit {
 /** Events of the services that are passed on. */
 const EVENTS = {
   catalog: ['entry:added', 'entry:removed', 'entry:skipped'],
+  membership: [
+    'member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated',
+    'membership:alone', 'membership:together', 'membership:links'
+  ],
   transfer: ['transfer:done', 'transfer:banned']
 } as const
 
@@ -48,6 +53,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     }
 
     EVENTS.catalog.forEach(type => { init.libp2p.services.catalog.addEventListener?.(type, pass) })
+    EVENTS.membership.forEach(type => { init.libp2p.services.membership.addEventListener?.(type, pass) })
     EVENTS.transfer.forEach(type => { init.libp2p.services.transfer.addEventListener?.(type, pass) })
   }
 
@@ -57,6 +63,14 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
 
   get addresses (): Multiaddr[] {
     return this.libp2p.getMultiaddrs()
+  }
+
+  get membership (): Membership {
+    return this.libp2p.services.membership
+  }
+
+  members (options?: MembersOptions): IterableIterator<Member> {
+    return this.membership.members(options)
   }
 
   share (what: Shareable, options?: ShareOptions): AsyncGenerator<Entry> {

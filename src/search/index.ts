@@ -43,7 +43,9 @@
  * digests, which a later version has.
  *
  * With a `catalog` among the components, it is what this node shares. Without
- * one this node finds what others share, and passes on what they search.
+ * one this node finds what others share, and passes on what they search. With
+ * `membership`, neighbours in a large colony are its links, so that a query
+ * reaches all parts of it and none too often.
  *
  * @example
  *
@@ -168,6 +170,12 @@ export interface SearchSourceEvents {
   'entry:removed': CustomEvent<Entry>
 }
 
+/** Who is worth asking; membership is one that knows. */
+export interface SearchMembership extends Pick<TypedEventTarget<{ 'membership:links': CustomEvent<void> }>, 'addEventListener' | 'removeEventListener'> {
+  /** `true` for a connected peer that should be asked. */
+  isNeighbour (peer: PeerId): boolean
+}
+
 /** The parts of a libp2p node that search uses. */
 export interface SearchComponents {
   peerId: PeerId
@@ -178,6 +186,9 @@ export interface SearchComponents {
 
   /** What this node shares; without it, nothing. */
   catalog?: SearchSource
+
+  /** Who of the connected peers is asked; without it, all are. */
+  membership?: SearchMembership
 }
 
 /** Finds files across the colony. */

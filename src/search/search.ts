@@ -12,7 +12,7 @@ import { LocalIndex } from './local-index.ts'
 import { Streams } from './streams.ts'
 import type { FloodInput, FloodOutput } from './core/flood.ts'
 import type { Answer, Cost, Query } from './core/messages.ts'
-import type { FindOptions, Hit, Search as SearchInterface, SearchComponents, SearchInit } from './index.ts'
+import type { FindOptions, Hit, Search as SearchInterface, SearchComponents, SearchInit, SearchMembership } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Connection, Logger, PeerId, Startable } from '@libp2p/interface'
 
@@ -42,7 +42,13 @@ export class Search implements SearchInterface, Startable {
   readonly #components: SearchComponents
   readonly #protocol: string
   readonly #log: Logger
+
+  /** Connected peers that speak the protocol. */
+  readonly #connected = new Map<PeerKey, PeerId>()
+
+  /** Those of them that are asked. */
   readonly #neighbours = new Map<PeerKey, PeerId>()
+  #membership?: SearchMembership
   readonly #own = new Map<number, Own>()
   #lastAsker = 0
   #running?: Running
@@ -68,9 +74,17 @@ export class Search implements SearchInterface, Startable {
       })
     }
 
+    this.#membership = optionalComponent(() => this.#components.membership)
+    this.#membership?.addEventListener('membership:links', this.#onLinks)
     running.topology = await registrar.register(this.#protocol, {
-      onConnect: peer => { this.#onNeighbour(peer) },
-      onDisconnect: peer => { this.#onGone(peer) }
+      onConnect: peer => {
+        this.#connected.set(peer.toString(), peer)
+        this.#onLinks()
+      },
+      onDisconnect: peer => {
+        this.#connected.delete(peer.toString())
+        this.#onLinks()
+      }
     })
     await registrar.handle(this.#protocol, (stream, connection) => {
       running.streams.accept(stream, connection)
@@ -88,6 +102,8 @@ export class Search implements SearchInterface, Startable {
     running.driver.stop()
     running.index.close()
     running.streams.close()
+    this.#membership?.removeEventListener('membership:links', this.#onLinks)
+    this.#connected.clear()
     this.#neighbours.clear()
 
     for (const { finding } of this.#own.values()) {
@@ -211,6 +227,21 @@ export class Search implements SearchInterface, Startable {
         tell({ type: 'failed', ask })
       }
     })
+  }
+
+  /** Brings the neighbours in line with who is connected, and worth asking. */
+  readonly #onLinks = (): void => {
+    for (const [key, peer] of this.#connected) {
+      if (!this.#neighbours.has(key) && this.#membership?.isNeighbour(peer) !== false) {
+        this.#onNeighbour(peer)
+      }
+    }
+
+    for (const [key, peer] of this.#neighbours) {
+      if (!this.#connected.has(key) || this.#membership?.isNeighbour(peer) === false) {
+        this.#onGone(peer)
+      }
+    }
   }
 
   #onNeighbour (peer: PeerId): void {

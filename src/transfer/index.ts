@@ -131,6 +131,12 @@ export interface TransferCatalog extends TypedEventTarget<{
   add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string, synced?: Promise<void> }): Promise<Entry>
 }
 
+/** Members of the colony; membership is one that knows them. */
+export interface TransferMembership {
+  /** Those that are alive, and where they can be dialled. */
+  members (options: { state: 'alive' }): Iterable<{ peerId: PeerId, addresses: Multiaddr[], self: boolean }>
+}
+
 /** The parts of a libp2p node that transfer uses. */
 export interface TransferComponents {
   peerId: PeerId
@@ -139,6 +145,9 @@ export interface TransferComponents {
   contentRouting: ContentRouting
   logger: ComponentLogger
   catalog?: TransferCatalog
+
+  /** Who else is in the colony: they are asked for contents, besides those that are connected. */
+  membership?: TransferMembership
 }
 
 /** Somebody who may have a content. */

@@ -10,6 +10,7 @@ import { Announcer } from './announcer.ts'
 import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
+import { otherMembers } from './other-members.ts'
 import { checkInit, checkOptions } from './options.ts'
 import { PieceBuffers } from './piece-buffers.ts'
 import { rangesOf } from './ranges.ts'
@@ -307,6 +308,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       yield { holder }
     }
 
+    yield * otherMembers(optionalComponent(() => this.#components.membership), this.#neighbours, MAX_NEIGHBOURS)
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_TIMEOUT)]) }
 
     for await (const { id, multiaddrs } of this.#components.contentRouting.findProviders(cid, options)) {

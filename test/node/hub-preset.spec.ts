@@ -9,6 +9,13 @@ import type { Hub, HubInit } from '../../src/node/hub.ts'
 
 const LOCAL = { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'], http: false } as const
 
+/** Asks again until it holds; what does not come about ends with the test. */
+async function until (holds: () => Promise<boolean>): Promise<void> {
+  while (!await holds()) {
+    await new Promise(resolve => { setTimeout(resolve, 20) })
+  }
+}
+
 describe('createHub', () => {
   let folder: string
   let stack: AsyncDisposableStack
@@ -53,17 +60,24 @@ describe('createHub', () => {
     await make({ dataDir: join(folder, 'hub') })
   })
 
-  it('shows who is here, if a service knows it', async () => {
-    const members = [{ peerId: 'x', name: 'ada', state: 'alive', addresses: ['/ip4/192.0.2.7/tcp/4001'] }, { peerId: 'y', state: 'down' }]
-    const hub = await make({ http: '127.0.0.1:0', services: { membership: () => ({ members: () => members.values() }) } })
+  it('shows who is here, and who has left', async () => {
+    const hub = await make({ name: 'door', http: '127.0.0.1:0' })
+    const node = await createNode({ listen: ['/ip4/127.0.0.1/tcp/0'], name: 'ada', bootstrap: hub.addresses })
+    stack.defer(async () => node.stop())
+    const states = async (): Promise<string[]> => (await hub.health()).members.map(({ name, state }) => `${name} ${state}`).sort()
+    const metrics = async (): Promise<string> => (await fetch(`${String(hub.http)}/metrics`)).text()
 
-    expect((await hub.health()).members).to.deep.equal([members[0], { ...members[1], name: undefined, addresses: [] }])
-    const text = await (await fetch(`${String(hub.http)}/metrics`)).text()
-    expect(text).to.match(/^formicary_hub_members\{state="alive"\} 1$/m)
-    expect(text).to.match(/^formicary_hub_members\{state="down"\} 1$/m)
+    await until(async () => (await states()).length === 2)
+    expect(await states()).to.deep.equal(['ada alive', 'door alive'])
+    expect([...node.members()].map(({ name }) => name)).to.have.members(['ada', 'door'])
+    expect(await metrics()).to.match(/^formicary_hub_members\{state="alive"\} 2$/m)
 
-    members.length = 1
-    expect(await (await fetch(`${String(hub.http)}/metrics`)).text()).to.not.include('state="down"')
+    await node.stop()
+    await until(async () => (await states())[0] === 'ada left')
+    expect(await states()).to.deep.equal(['ada left', 'door alive'])
+    expect(await metrics()).to.match(/^formicary_hub_members\{state="alive"\} 1$/m)
+    await hub.stop()
+    expect(await states()).to.deep.equal([])
   })
 
   it('makes more than one in a process', async () => {

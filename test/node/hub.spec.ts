@@ -202,17 +202,24 @@ describe('a hub as a process', function () {
 
   it('answers health and metrics over HTTP, and nothing else', async () => {
     const place = await hub('--network', 'films', '--name', 'front door')
-    await node({ network: 'films', bootstrap: [place.addresses.tcp] })
+    const ada = await node({ network: 'films', name: 'ada', bootstrap: [place.addresses.tcp] })
+    const known = async (): Promise<string[][]> => (await place.health()).members.map(({ addresses }: { addresses: string[] }) => addresses)
+    await eventually(async () => (await known()).filter(addresses => addresses.length > 0).length === 2)
     const health = await place.health()
     const metrics = await fetch(`${place.url}/metrics`)
     const text = await metrics.text()
 
     expect(health).to.include({ status: 'ok', name: 'front door', network: 'films', peerId: place.lines[0].split('/').at(-1), peers: 1 })
-    expect(health).to.deep.include({ addresses: place.lines, connections: { used: 1, max: 2_000 }, reservations: { used: 0, max: 1_024 }, members: [] })
+    expect(health).to.deep.include({ addresses: place.lines, connections: { used: 1, max: 2_000 }, reservations: { used: 0, max: 1_024 } })
+    expect(health.members).to.have.deep.members([
+      { peerId: health.peerId, name: 'front door', state: 'alive', roles: ['hub', 'relay'], addresses: place.lines },
+      { peerId: String(ada.peerId), name: 'ada', state: 'alive', roles: [], addresses: ada.addresses.map(String) }
+    ])
     expect(health.uptime).to.be.within(0, 60)
     expect(health.diskFree).to.be.above(0)
     expect(metrics.headers.get('content-type')).to.match(/^text\/plain/)
     expect(text).to.match(/^formicary_hub_peers 1$/m)
+    expect(text).to.match(/^formicary_hub_members\{state="alive"\} 2$/m)
     expect(text).to.match(/^formicary_hub_reservations_max 1024$/m)
     expect(text).to.match(/^libp2p_data_transfer_bytes_total\{protocol="global received"\} [1-9]\d*$/m)
     expect(text).to.match(/^libp2p_connection_manager_connections\{.*="inbound"\} 1$/m)

@@ -37,7 +37,7 @@ describe('the options of formicary hub', () => {
     ['--announce hub.example.org', 'hub.example.org is not a multiaddr'],
     ['--bootstrap 192.0.2.7', '192.0.2.7 is not a multiaddr'],
     ['--network a/b', 'network should be 1 to 64 letters, digits, ".", "_" or "-", not "a/b"'],
-    ['--name=', 'name should be 1 to 64 characters, not ""'],
+    [`--name=${'x'.repeat(65)}`, 'name should be a string of at most 64 characters'],
     ['--data=', 'dataDir should be a path, not ""'],
     ['--http 4003', 'http should be host:port, not "4003"'],
     ['--http ::1:4003', 'http should be host:port, not "::1:4003"'],

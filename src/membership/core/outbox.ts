@@ -1,0 +1,76 @@
+import type { Member } from './members.ts'
+import type { Claim, Incarnation, Message, News, SignedRecord } from './messages.ts'
+import type { CoreInput, CoreOutput, PeerKey } from '../../core.ts'
+
+/** What can become of a member. */
+export type MemberChange = 'joined' | 'suspected' | 'recovered' | 'down' | 'left' | 'updated'
+
+/** What the colony's state is made known by. */
+export type SwimEvent =
+  | { type: MemberChange, member: Member }
+  /** No other member is alive. */
+  | { type: 'alone' }
+  /** One is, after nobody was. */
+  | { type: 'together' }
+
+/** What the core is told. */
+export type SwimInput =
+  | CoreInput<Message>
+  /** Our record, signed anew. The first starts everything. */
+  | { type: 'self', signed: SignedRecord }
+  /** What we said of somebody, signed. */
+  | { type: 'claim', claim: Claim }
+  /** A stream to a member is open, both ways. */
+  | { type: 'linked', peer: PeerKey, dialled: boolean }
+  /** The other side closed it in good order. */
+  | { type: 'unlinked', peer: PeerKey }
+  /** A stream could not be opened. */
+  | { type: 'unreachable', peer: PeerKey }
+
+/** What the core asks for. `gone` in the input tells of a link that broke. */
+export type SwimOutput =
+  | CoreOutput<Message, SwimEvent>
+  /** Sign our record with this incarnation. */
+  | ({ type: 'sign' } & Incarnation)
+  /** Sign that a member cannot be reached. */
+  | ({ type: 'accuse', target: PeerKey } & Incarnation)
+  /** Open a stream to a member, or close it. */
+  | { type: 'link', peer: PeerKey }
+  | { type: 'unlink', peer: PeerKey }
+
+/** What the parts of the core answer, collected while one input is handled. */
+export class Outbox {
+  /** The time of the input, in ms. */
+  now = 0
+
+  #outputs: SwimOutput[] = []
+
+  begin (now: number): void {
+    this.now = now
+    this.#outputs = []
+  }
+
+  take (): SwimOutput[] {
+    return this.#outputs
+  }
+
+  put (output: SwimOutput): void {
+    this.#outputs.push(output)
+  }
+
+  send (to: PeerKey, message: Message): void {
+    this.put({ type: 'send', to, message })
+  }
+
+  tell (to: PeerKey, news: News[]): void {
+    this.send(to, { type: 'gossip', news })
+  }
+
+  timer (id: string, after: number): void {
+    this.put({ type: 'timer', id, after })
+  }
+
+  event (event: SwimEvent): void {
+    this.put({ type: 'event', event })
+  }
+}

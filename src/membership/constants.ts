@@ -98,8 +98,8 @@ export const LINK_PATIENCE = 2_000
 /** Least time between two refutations that nobody signed for, in ms. */
 export const DOUBT_INTERVAL = 5_000
 
-/** Members that are down or have left are forgotten after so many ms (Serf's reconnect timeout). */
-export const FORGET_AFTER = 24 * 60 * 60 * 1_000
+/** Members that are down or have left are forgotten after so many ms: three days, so that a partition may last over a weekend (Serf: one). */
+export const FORGET_AFTER = 3 * 24 * 60 * 60 * 1_000
 
 /** Members that are remembered, whatever their state. */
 export const MAX_MEMBERS = 20_000

@@ -16,17 +16,25 @@ import type { PeerKey } from '../core.ts'
 /** Messages of one peer that may wait to be checked. */
 const MAX_WAITING = 256
 
+/** Members a peer may make known that nobody else has, and how many more each second. Keys cost nothing, so tables could be filled. */
+const NEWCOMERS = 10_000
+const NEWCOMERS_PER_SECOND = 20
+
 /** What an {@link Inbox} works with. */
 export interface InboxInit {
   network: string
   self: PeerKey
   members: Members
+
+  /** @default 10_000 */
+  newcomers?: number
   onMessage (from: PeerKey, message: Message): void
 }
 
 /** Checks messages, those of each peer in order. */
 export class Inbox {
   readonly #init: InboxInit
+  readonly #newcomers = new Map<PeerKey, { left: number, reckoned: number }>()
   readonly #turns = new Map<PeerKey, { last: Promise<void>, waiting: number }>()
   #closed = false
 
@@ -76,22 +84,22 @@ export class Inbox {
   async #open (from: PeerKey, message: Exclude<WireMessage, { type: 'bye' }>): Promise<Message | undefined> {
     switch (message.type) {
       case 'hello': {
-        const signed = await this.#record(message.record, true)
+        const signed = await this.#record(from, message.record, true)
 
         return signed?.record.peer === from ? { type: 'hello', signed } : undefined
       }
       case 'ping':
-      case 'ack': return { type: message.type, seq: message.seq, news: await this.#news(message.news) }
-      case 'gossip': return { type: 'gossip', news: await this.#news(message.news) }
+      case 'ack': return { type: message.type, seq: message.seq, news: await this.#news(from, message.news) }
+      case 'gossip': return { type: 'gossip', news: await this.#news(from, message.news) }
       default: return message
     }
   }
 
-  async #news ({ records, claims, doubts }: SealedNews): Promise<News[]> {
+  async #news (from: PeerKey, { records, claims, doubts }: SealedNews): Promise<News[]> {
     const news: News[] = doubts.map(doubt => ({ type: 'doubt', doubt }))
 
     for (const bytes of records) {
-      const signed = await this.#record(bytes)
+      const signed = await this.#record(from, bytes)
       news.push(...signed == null ? [] : [{ type: 'record' as const, signed }])
     }
 
@@ -104,16 +112,36 @@ export class Inbox {
   }
 
   /** A record, if it is news; with `always`, if it is right. */
-  async #record (bytes: Uint8Array, always = false): Promise<SignedRecord | undefined> {
+  async #record (from: PeerKey, bytes: Uint8Array, always = false): Promise<SignedRecord | undefined> {
     try {
       const { value, check } = readRecord(bytes, this.#init.network)
       const known = this.#init.members.get(value.record.peer)
       const isNews = known == null || compareIncarnations(value.record, known.signed.record) > 0
 
-      return (isNews || always) && await check() ? value : undefined
+      return (isNews || always) && (known != null || this.#mayBring(from)) && await check() ? value : undefined
     } catch {
       return undefined
     }
+  }
+
+  /** `true` if a peer may make one more member known. */
+  #mayBring (from: PeerKey): boolean {
+    const { newcomers = NEWCOMERS } = this.#init
+    const now = performance.now()
+    const budget = this.#newcomers.get(from) ?? { left: newcomers, reckoned: now }
+    budget.left = Math.min(newcomers, budget.left + (now - budget.reckoned) / 1000 * NEWCOMERS_PER_SECOND)
+    budget.reckoned = now
+    const may = budget.left >= 1
+    budget.left -= Number(may)
+
+    // whoever has its whole budget need not be remembered
+    if (budget.left >= newcomers) {
+      this.#newcomers.delete(from)
+    } else {
+      this.#newcomers.set(from, budget)
+    }
+
+    return may
   }
 
   /** A claim, if it changes something. */

@@ -36,7 +36,7 @@
  *   5 s tables are compared with a random link.
  * - **Links.** Up to 32 members everybody is linked with everybody; above,
  *   each keeps about twelve.
- * - **Coming back.** Members that are down are tried again for a day, and the
+ * - **Coming back.** Members that are down are tried again for three days, and the
  *   addresses of others are kept in the datastore, so that a colony that fell
  *   apart is whole again by itself.
  * - **Limits.** A peer may send 1,000 messages at once and 200 a second after

@@ -115,11 +115,17 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       maxInboundStreams: MAX_STREAMS,
       maxOutboundStreams: MAX_STREAMS
     })
+    // the second comes about a second after the first, which is long if somebody leaves meanwhile
+    events.addEventListener('transport:listening', this.#onSelfUpdate)
     events.addEventListener('self:peer:update', this.#onSelfUpdate)
     running.timers.push(
       setInterval(() => { void this.#save() }, SAVE_INTERVAL),
       setInterval(() => { this.#comeBack() }, RETURN_INTERVAL)
     )
+  }
+
+  /** Nobody can be dialled before everything else has started. */
+  afterStart (): void {
     this.#comeBack()
   }
 
@@ -146,6 +152,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     running.timers.forEach(clearInterval)
     running.driver.stop()
     running.inbox.close()
+    events.removeEventListener('transport:listening', this.#onSelfUpdate)
     events.removeEventListener('self:peer:update', this.#onSelfUpdate)
 
     if (running.topology != null) {

@@ -15,6 +15,7 @@ import { table } from './contest.ts'
 import { download } from './download.ts'
 import { holders } from './holders.ts'
 import { localSearch } from './local-search.ts'
+import { membership } from './membership.ts'
 import { memory } from './memory.ts'
 import { killAll } from './processes.ts'
 import { profile } from './profile.ts'
@@ -30,7 +31,8 @@ const BENCHMARKS: Record<string, Benchmark> = {
   share,
   search,
   'local-search': localSearch,
-  holders
+  holders,
+  membership
 }
 
 const REFERENCES = fileURLToPath(new URL('references', import.meta.url))

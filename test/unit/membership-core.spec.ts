@@ -140,7 +140,7 @@ describe('membership: members', () => {
     expect(node.events).to.deep.equal([])
   })
 
-  it('are forgotten when they have been gone for a day', () => {
+  it('are forgotten when they have been gone for three days', () => {
     const members = new Members('self')
     members.add(record('a'), 'down', 0)
     members.add(record('b'), 'alive', 0)

@@ -125,6 +125,18 @@ export class DataDirInUseError extends Error {
   }
 }
 
+/** An address cannot be listened on: it is taken, or not of this machine. Nothing is running; `cause` says why. */
+export class ListenError extends Error {
+  static name = 'ListenError'
+  static code = 'ERR_LISTEN'
+  name = ListenError.name
+  code = ListenError.code
+
+  constructor (message = 'Could not listen', options?: ErrorOptions) {
+    super(message, options)
+  }
+}
+
 /** The service is not running: `start()` has not been called, or `stop()` has. */
 export class NotStartedError extends Error {
   static name = 'NotStartedError'

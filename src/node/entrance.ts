@@ -1,3 +1,4 @@
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
 import { parseAddress } from './check-init.ts'
 import type { Membership } from '../membership/index.ts'
@@ -75,9 +76,14 @@ export class Entrance {
    * @throws what dialling says, or the reason of `signal`
    */
   async join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId> {
+    return this.#joinAt([parseAddress(address)], options)
+  }
+
+  /** As `join`, with all addresses of one node. */
+  async #joinAt (addresses: Multiaddr[], options?: AbortOptions): Promise<PeerId> {
     const signals = [this.#stopped.signal, AbortSignal.timeout(JOIN_TIMEOUT), ...(options?.signal == null ? [] : [options.signal])]
     const signal = AbortSignal.any(signals)
-    const { remotePeer } = await this.#libp2p.dial(parseAddress(address), { signal })
+    const { remotePeer } = await this.#libp2p.dial(addresses, { signal })
 
     while (!this.#isKnown(remotePeer)) {
       await waitFor(new Promise<void>(resolve => { this.#waiting.add(resolve) }), signal)
@@ -124,7 +130,9 @@ export class Entrance {
   async #tryAll (): Promise<void> {
     const self = this.#libp2p.peerId.toString()
     const others = this.#bootstrap.filter(address => !address.toString().includes(`/p2p/${self}`))
-    await Promise.any(others.map(async address => this.join(address))).catch(() => {})
+    // libp2p makes one dial of those to the same node, which would fail with the first address that does
+    const byNode = Map.groupBy(others, address => nodeOf(address) ?? address.toString())
+    await Promise.any([...byNode.values()].map(async addresses => this.#joinAt(addresses))).catch(() => {})
   }
 
   async #keepIn (): Promise<void> {
@@ -138,6 +146,13 @@ export class Entrance {
       }
     }
   }
+}
+
+/** The name of the node that an address leads to, if it says that. */
+function nodeOf (address: Multiaddr): string | undefined {
+  const last = address.getComponents().at(-1)
+
+  return last?.code === CODE_P2P ? last.value : undefined
 }
 
 function isMembership (protocol: string): boolean {

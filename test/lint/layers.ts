@@ -7,7 +7,7 @@
  * | `<service>/core/` | its own folder, its service's `constants.ts`, `core.ts`, `random.ts`, `wire/parse.ts`, `content/`, pure libraries |
  * | `<service>/` | itself, `content/`, `store/`, `wire/`, files at the top of `src/` |
  * | `content/`, `store/`, `wire/`, files at the top of `src/` | one another |
- * | `node/`, `index.ts` | everything |
+ * | `node/`, `index.ts`, `cli/`, `cli.ts` | everything |
  *
  * @module
  */
@@ -16,7 +16,7 @@
 const BASE = ['content', 'store', 'wire']
 
 /** What puts the services together. */
-const TOP = ['node', 'index.ts']
+const TOP = ['node', 'index.ts', 'cli', 'cli.ts']
 
 /** Modules with neither IO nor a clock, for cores. */
 const PURE_FILES = ['core.ts', 'random.ts', 'wire/parse.ts']

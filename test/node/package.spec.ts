@@ -11,15 +11,19 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const PROGRAM = `
 import { createNode } from 'formicary'
+import { createHub } from 'formicary/hub'
 import { storeTests } from 'formicary/store/tests'
 
 const listen = ['/ip4/127.0.0.1/tcp/0']
-const ada = await createNode({ listen })
-const ben = await createNode({ listen, bootstrap: ada.addresses, dataDir: './ben' })
+const hub = await createHub({ listen, http: '127.0.0.1:0', dataDir: './hub' })
+const ada = await createNode({ listen, bootstrap: hub.addresses })
+const ben = await createNode({ listen, bootstrap: hub.addresses, dataDir: './ben' })
 for await (const { name } of ada.share({ name: 'film about ants.txt', content: new Uint8Array(3_000_000) })) console.log(name)
 for await (const hit of ben.search('ants')) console.log((await ben.download(hit)).size, typeof storeTests)
 await ada.stop()
 await ben.stop()
+console.log((await hub.health()).status)
+await hub.stop()
 `
 
 const CONSUMER = `
@@ -27,6 +31,8 @@ import { createNode } from 'formicary'
 import type { Entry, Hit, Node, TransferProgress } from 'formicary'
 import { catalog } from 'formicary/catalog'
 import { Manifest } from 'formicary/content'
+import { createHub } from 'formicary/hub'
+import type { Health, Hub, HubInit } from 'formicary/hub'
 import { search } from 'formicary/search'
 import { memoryStore } from 'formicary/store'
 import type { Store } from 'formicary/store'
@@ -39,6 +45,10 @@ const hits: Hit[] = await Array.fromAsync(node.search('x', { limit: 3 }))
 const entry: Entry = await node.download(hits[0], { onProgress: event => { if (event.type === 'transfer:progress') { const progress: TransferProgress = event.detail; console.log(progress.bytes) } } })
 node.addEventListener('transfer:done', ({ detail }) => { console.log(detail.name.length) })
 console.log(entry.size, stores.length, catalog, search, transfer, Manifest)
+const init: HubInit = { network: 'films', http: false }
+const hub: Hub = await createHub(init)
+const health: Health = await hub.health()
+hub.addEventListener('disk:full', ({ detail }) => { console.log(detail.free, health.members.length) })
 // @ts-expect-error there is no such option
 await createNode({ netwrok: 'films' })
 `
@@ -75,7 +85,28 @@ describe('package', function () {
     await writeFile(join(folder, 'program.js'), PROGRAM)
     const { stdout } = await run(process.execPath, ['program.js'], { cwd: folder })
 
-    expect(stdout.trim().split('\n')).to.deep.equal(['film about ants.txt', '3000000 function'])
+    expect(stdout.trim().split('\n')).to.deep.equal(['film about ants.txt', '3000000 function', 'ok'])
+  })
+
+  it('has a command', async () => {
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+    const { stdout } = await run('npx', ['--no-install', 'formicary', '--version'], { cwd: folder })
+
+    expect(stdout).to.equal(`${version}\n`)
+  })
+
+  it('runs a hub by npx, which leaves when npx is told to', async () => {
+    const child = execFile('npx', ['--no-install', 'formicary', 'hub', '--listen', '/ip4/127.0.0.1/tcp/0', '--http', 'off'], { cwd: folder })
+    const closed = new Promise<number | null>(resolve => { child.once('close', resolve) })
+    let log = ''
+    child.stderr?.on('data', data => { log += String(data) })
+    await new Promise(resolve => { child.stdout?.once('data', resolve) })
+    const began = performance.now()
+    child.kill('SIGTERM')
+    await closed
+
+    expect(log).to.include('"msg":"stopped"')
+    expect(performance.now() - began).to.be.below(5_000)
   })
 
   it('has types that a strict program can be compiled with', async () => {

@@ -27,7 +27,8 @@ describe('house: layers', () => {
     ['store/disk.ts', 'content/constants.ts'],
     ['store/disk.ts', 'node:fs'],
     ['node/index.ts', 'search/index.ts'],
-    ['index.ts', 'transfer/index.ts']
+    ['index.ts', 'transfer/index.ts'],
+    ['cli/hub.ts', 'node/hub.ts']
   ]
 
   const FORBIDDEN = [
@@ -42,6 +43,7 @@ describe('house: layers', () => {
     ['membership/swim.ts', 'chat/room.ts'],
     ['search/search.ts', 'node/create-node.ts'],
     ['search/search.ts', 'index.ts'],
+    ['search/search.ts', 'cli/log.ts'],
     ['wire/channel.ts', 'search/index.ts'],
     ['store/disk.ts', 'catalog/index.ts'],
     ['errors.ts', 'search/index.ts']

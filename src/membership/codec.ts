@@ -86,8 +86,7 @@ export function parseMessage (value: unknown): WireMessage {
     case 'versions': return {
       type: 'versions',
       buckets: parseList(fields.buckets, 'buckets', BUCKETS, bucket => parseInteger(bucket, 'bucket', 0, BUCKETS - 1)),
-      members: parseList(fields.members, 'members', 2 * MAX_VERSIONS, parseVersion),
-      more: fields.more === true
+      members: parseList(fields.members, 'members', 2 * MAX_VERSIONS, parseVersion)
     }
     case 'want': return { type: 'want', peers: parseList(fields.peers, 'peers', 2 * MAX_VERSIONS, parsePeer) }
     case 'bye': return { type: 'bye' }

@@ -13,7 +13,7 @@
  * | `probe { seq, target }`, `report { seq, reached }` | can you reach it? What I found |
  * | `gossip { … }` | news |
  * | `sync { buckets }` | 64 hashes of 4 bytes, one for each part of my table |
- * | `versions { buckets, members: [[peer, epoch, counter, down]], more }` | what I have in the parts that differ |
+ * | `versions { buckets, members: [[peer, epoch, counter, down]] }` | what I have in parts that differ, in as many messages as it takes |
  * | `want { peers }` | give me their records |
  * | `bye {}` | I end this link, and am well |
  *

@@ -204,7 +204,7 @@ describe('membership between nodes', function () {
     ['a message of no type', encodeFrame(encode({ type: 'nonsense' })).subarray()],
     ['an endless frame', Uint8Array.of(0xff, 0xff, 0xff, 0xff)],
     ['a digest too short', encodeFrame(encode({ type: 'sync', buckets: new Uint8Array(3) })).subarray()],
-    ['a bucket there is not', encodeFrame(encode({ type: 'versions', buckets: [64], members: [], more: false })).subarray()],
+    ['a bucket there is not', encodeFrame(encode({ type: 'versions', buckets: [64], members: [] })).subarray()],
     ['a member that is none', encodeFrame(encode({ type: 'want', peers: ['../../x y'] })).subarray()]
   ]
 

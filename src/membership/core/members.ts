@@ -148,23 +148,25 @@ export class Members {
     return [...this.#hashes.keys()].filter(i => view.getUint32(4 * i) !== this.#hashes[i])
   }
 
-  /** What is in some buckets: as many of them as fit a message, and whether that is all. */
-  versions (buckets: number[]): { buckets: number[], members: Version[], more: boolean } {
-    const members: Version[] = []
-    const done: number[] = []
+  /** What is in some buckets, in parts that fit a message. */
+  * versions (buckets: number[]): Generator<{ buckets: number[], members: Version[] }> {
+    let part: { buckets: number[], members: Version[] } = { buckets: [], members: [] }
 
     for (const bucket of buckets) {
-      const size = this.#buckets[bucket].size
+      const members = this.bucket(bucket).map(versionOf)
 
-      if (done.length > 0 && members.length + size > MAX_VERSIONS) {
-        break
+      if (part.buckets.length > 0 && part.members.length + members.length > MAX_VERSIONS) {
+        yield part
+        part = { buckets: [], members: [] }
       }
 
-      done.push(bucket)
-      members.push(...this.bucket(bucket).slice(0, MAX_VERSIONS).map(versionOf))
+      part.buckets.push(bucket)
+      part.members.push(...members)
     }
 
-    return { buckets: done, members, more: done.length < buckets.length }
+    if (part.buckets.length > 0) {
+      yield part
+    }
   }
 
   /** The members of a bucket. */

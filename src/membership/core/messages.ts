@@ -68,7 +68,7 @@ export type Message =
   | { type: 'report', seq: number, reached: boolean }
   | { type: 'gossip', news: News[] }
   | { type: 'sync', buckets: Uint8Array }
-  | { type: 'versions', buckets: number[], members: Version[], more: boolean }
+  | { type: 'versions', buckets: number[], members: Version[] }
   | { type: 'want', peers: PeerKey[] }
 
 /** Positive if `a` is newer than `b`, negative if it is older. */

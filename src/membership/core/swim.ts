@@ -180,7 +180,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
 
   #start (): void {
     this.#schedule(this.#random() * this.#probes.interval)
-    this.#out.timer('sync', this.#random() * SYNC_INTERVAL)
+    this.#out.timer('sync', SYNC_INTERVAL * (0.5 + this.#random() / 2))
     this.#out.timer('rejoin', this.#random() * REJOIN_INTERVAL)
   }
 

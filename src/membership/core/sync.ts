@@ -2,10 +2,11 @@
  * Comparing two tables, so that whatever gossip missed is found out.
  *
  * Whoever begins sends the hashes of its table's buckets. The other answers
- * with the versions of the members in those that differ, or not at all if none
- * do. Then the first sends what it knows better, and asks for what it does
+ * with the versions of the members in those that differ, in as many messages
+ * as it takes, or not at all if none do. Then the first sends what it knows better, and asks for what it does
  * not. Nothing is remembered from one message to the next, but for what others
- * take for dead.
+ * take for dead, and how much somebody was answered: a question is much smaller
+ * than its answer.
  *
  * @module
  */
@@ -21,6 +22,13 @@ import type { PeerKey } from '../../core.ts'
 
 /** Members others take for dead that are remembered until their records come. */
 const MAX_SAID_DOWN = 5_000
+
+/** With more records to come at once, they are no news to others: this member has just come, or was away. */
+const BULK = 32
+
+/** Rows and records that one peer is told at once, and how many more each second. */
+const MAX_TOLD = 40_000
+const TOLD_PER_SECOND = 500
 
 /** What {@link Sync} works with. */
 export interface SyncInit {
@@ -43,6 +51,12 @@ export class Sync {
   readonly #init: SyncInit
   readonly #saidDown = new Map<PeerKey, Incarnation>()
 
+  /** Members whose records were asked for in bulk. */
+  readonly #bulk = new Set<PeerKey>()
+
+  /** What each peer may still be told, and when that was reckoned. */
+  readonly #budgets = new Map<PeerKey, { left: number, at: number }>()
+
   constructor (init: SyncInit) {
     this.#init = init
   }
@@ -55,18 +69,26 @@ export class Sync {
     return said != null && compareIncarnations(said, record) === 0
   }
 
+  /** `true` once for a member whose record need not be passed on. */
+  isOld (peer: PeerKey): boolean {
+    return this.#bulk.delete(peer)
+  }
+
   /** Somebody sends the hashes of its table. */
   asked (from: PeerKey, digest: Uint8Array): void {
     const { members, out } = this.#init
-    const differing = members.differing(digest)
 
-    if (differing.length > 0) {
-      out.send(from, { type: 'versions', ...members.versions(differing) })
+    for (const versions of members.versions(members.differing(digest))) {
+      if (!this.#spend(from, versions.members.length)) {
+        return
+      }
+
+      out.send(from, { type: 'versions', ...versions })
     }
   }
 
   /** Somebody sends what it has where the hashes differ. */
-  compare (from: PeerKey, { buckets, members: versions, more }: Extract<Message, { type: 'versions' }>): void {
+  compare (from: PeerKey, { buckets, members: versions }: Extract<Message, { type: 'versions' }>): void {
     const { members, out } = this.#init
     const news: News[] = []
     const want: PeerKey[] = []
@@ -86,18 +108,27 @@ export class Sync {
 
     sendNews(out, from, news)
 
-    if (want.length > 0) {
-      out.send(from, { type: 'want', peers: want })
+    if (want.length > BULK) {
+      if (this.#bulk.size > MAX_SAID_DOWN) {
+        this.#bulk.clear()
+      }
+
+      want.forEach(peer => { this.#bulk.add(peer) })
     }
 
-    if (more && news.length + want.length > 0) {
-      out.send(from, { type: 'sync', buckets: members.digest() })
+    if (want.length > 0) {
+      out.send(from, { type: 'want', peers: want })
     }
   }
 
   /** Somebody asks for records. */
   wanted (from: PeerKey, peers: PeerKey[]): void {
     const { members, out } = this.#init
+
+    if (!this.#spend(from, peers.length)) {
+      return
+    }
+
     sendNews(out, from, peers.flatMap(peer => {
       const member = members.get(peer)
 
@@ -130,6 +161,25 @@ export class Sync {
       // it is nearer to the member than we are
       news.push({ type: 'doubt', doubt: { peer, epoch, counter } })
     }
+  }
+
+  /** `true` if a peer may be told so much more. */
+  #spend (peer: PeerKey, count: number): boolean {
+    const { now } = this.#init.out
+    const budget = this.#budgets.get(peer) ?? { left: MAX_TOLD, at: now }
+    budget.left = Math.min(MAX_TOLD, budget.left + (now - budget.at) / 1000 * TOLD_PER_SECOND)
+    budget.at = now
+    const may = budget.left >= count
+    budget.left -= may ? count : 0
+
+    // whoever has its whole budget need not be remembered
+    if (budget.left >= MAX_TOLD) {
+      this.#budgets.delete(peer)
+    } else {
+      this.#budgets.set(peer, budget)
+    }
+
+    return may
   }
 
   #remember ({ peer, epoch, counter }: Version): void {

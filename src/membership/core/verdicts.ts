@@ -112,7 +112,7 @@ export class Verdicts {
       return
     }
 
-    this.#parts.gossip.pass({ type: 'record', signed })
+    this.#passRecord(signed)
 
     if (member.state === 'alive') {
       this.#tell('joined', member)
@@ -125,7 +125,7 @@ export class Verdicts {
     const left = signed.record.left === true
     this.#parts.members.set(member, { signed, state: left ? 'left' : 'alive' }, this.#parts.out.now)
     this.#doubts.delete(member.peer)
-    this.#parts.gossip.pass({ type: 'record', signed })
+    this.#passRecord(signed)
 
     if (left) {
       this.#parts.view.drop(member.peer)
@@ -138,6 +138,12 @@ export class Verdicts {
 
     if (change != null) {
       this.#tell(change, member)
+    }
+  }
+
+  #passRecord (signed: SignedRecord): void {
+    if (!this.#parts.sync.isOld(signed.record.peer)) {
+      this.#parts.gossip.pass({ type: 'record', signed })
     }
   }
 
@@ -195,7 +201,7 @@ export class Verdicts {
   /** The last thing before a verdict: its refutation may have reached others, and not us. */
   #askAround (member: Member): void {
     const { view, out } = this.#parts
-    const question: Message = { type: 'versions', buckets: [], members: [versionOf(member)], more: false }
+    const question: Message = { type: 'versions', buckets: [], members: [versionOf(member)] }
     view.sample(LAST_QUESTIONS, member.peer).forEach(other => { out.send(other, question) })
     out.timer(`suspect ${member.peer}`, LAST_ANSWERS)
 

@@ -12,7 +12,7 @@ import { createLibp2p } from 'libp2p'
 import { searchProtocol } from '../../src/search/constants.ts'
 import { search } from '../../src/search/index.ts'
 import { Shelf } from '../fixtures/search-shelf.ts'
-import type { FindOptions, Hit, Search, SearchInit, SearchSource } from '../../src/search/index.ts'
+import type { FindOptions, Hit, Search, SearchInit, SearchMembership, SearchSource } from '../../src/search/index.ts'
 import type { Libp2p, StreamHandler } from '@libp2p/interface'
 
 export type SearchNode = Libp2p<{ search: Search }>
@@ -20,7 +20,7 @@ export type SearchNode = Libp2p<{ search: Search }>
 let addresses = 0
 
 /** Starts a node that shares the names. */
-export async function startNode (source?: string[] | SearchSource, init?: SearchInit): Promise<SearchNode> {
+export async function startNode (source?: string[] | SearchSource, init?: SearchInit, membership?: SearchMembership): Promise<SearchNode> {
   const shelf = Array.isArray(source) ? new Shelf(source) : source
 
   return await createLibp2p({
@@ -32,6 +32,7 @@ export async function startNode (source?: string[] | SearchSource, init?: Search
     services: {
       identify: identify(),
       ...shelf == null ? {} : { catalog: () => shelf },
+      ...membership == null ? {} : { membership: () => membership },
       search: search(init)
     }
   })

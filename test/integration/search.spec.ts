@@ -1,8 +1,10 @@
 import { expect } from 'chai'
+import { TypedEventEmitter } from 'main-event'
 import { makeEntry, Shelf } from '../fixtures/search-shelf.ts'
 import { connect, connectAll, connectLine, findAll, openStreams, startNode, startStranger, until } from './search-colony.ts'
 import type { SearchNode } from './search-colony.ts'
-import type { Hit, SearchCost, SearchProgressEvent } from '../../src/search/index.ts'
+import type { Hit, SearchCost, SearchMembership, SearchProgressEvent } from '../../src/search/index.ts'
+import type { PeerId } from '@libp2p/interface'
 
 function names (hits: Hit[]): string[] {
   return hits.map(({ name }) => name)
@@ -36,6 +38,23 @@ describe('search', () => {
     expect(hits[1].holder.equals(c.peerId)).to.equal(true)
     expect(hits[1].addresses.map(String)).to.deep.equal(c.getMultiaddrs().map(String))
     await a.dial(hits[1].addresses)
+  })
+
+  it('asks those that membership takes for neighbours, as they change', async () => {
+    const [b, c] = await start(['owls of b'], ['owls of c'])
+    const neighbours = new Set([String(b.peerId)])
+    const membership: SearchMembership = Object.assign(new TypedEventEmitter<{ 'membership:links': CustomEvent<void> }>(), {
+      isNeighbour: (peer: PeerId) => neighbours.has(String(peer))
+    })
+    const a = await startNode([], undefined, membership)
+    nodes.push(a)
+    await connect(a, b)
+    await connect(a, c)
+    expect(names(await findAll(a, 'owls'))).to.deep.equal(['owls of b'])
+    neighbours.clear()
+    neighbours.add(String(c.peerId));
+    (membership as unknown as EventTarget).dispatchEvent(new CustomEvent('membership:links'))
+    expect(names(await findAll(a, 'owls'))).to.deep.equal(['owls of c'])
   })
 
   it('goes as far as it has hops, and no further', async () => {

@@ -295,6 +295,14 @@ describe('transfer between nodes', function () {
     expect(provided).to.deep.equal([String(cid)])
   })
 
+  it('asks members it is not connected with, where there is membership', async () => {
+    const ada = await make()
+    const { cid } = await shareBytes(ada, bytesOf(2 * MIB))
+    const members = [{ peerId: ada.peerId, addresses: ada.getMultiaddrs(), self: false }]
+    const ben = await make({ membership: { members: ({ state }) => state === 'alive' ? members : [] } })
+    expect((await ben.services.transfer.download(cid)).size).to.equal(2 * MIB)
+  })
+
   it('refuses options that cannot be used', async () => {
     const ben = await make()
     expect(await failure(ben.services.transfer.download(NOWHERE, { patience: -1 }))).to.have.property('name', 'InvalidParametersError')

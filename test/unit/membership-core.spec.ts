@@ -272,6 +272,39 @@ describe('membership: suspicions', () => {
   })
 })
 
+describe('membership: links', () => {
+  /** Links that a member opens by itself in a colony of so many, and which of them is the next on the ring. */
+  function opened (size: number, light: boolean): { peers: string[], successor?: string } {
+    const core = new SwimCore({ self: 'self', random: seededRandom(2) })
+    Array.from({ length: size - 1 }, (_, i) => core.members.add(record(`m${i}`), 'alive', 0))
+    core.handle({ type: 'self', signed: { ...record('self'), record: { ...record('self').record, light } } }, 0)
+    const peers: string[] = []
+
+    for (let now = 1_000; now < 10_000; now += 1_000) {
+      for (const output of core.handle({ type: 'timer', id: 'probe' }, now)) {
+        if (output.type === 'link') {
+          peers.push(output.peer)
+          core.handle({ type: 'linked', peer: output.peer, dialled: true }, now)
+        }
+      }
+    }
+
+    return { peers, successor: core.members.successor() }
+  }
+
+  it('are with everybody in a small colony', () => {
+    expect(new Set(opened(20, false).peers)).to.have.property('size', 19)
+  })
+
+  it('are a bounded number in a large one, half of the view, the next on the ring among them', () => {
+    for (const [light, most] of [[false, 8], [true, 5]] as const) {
+      const { peers, successor } = opened(500, light)
+      expect(peers.length).to.be.within(most - 3, most)
+      expect(peers).to.include(successor)
+    }
+  })
+})
+
 describe('membership: probes', () => {
   it('find who answers neither us nor others, after a second', () => {
     const node = new Node('a', 'b', 'c')

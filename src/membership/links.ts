@@ -24,6 +24,9 @@ const DIAL_TIMEOUT = 5_000
 /** A stream without a link is closed after so long without a message, in ms. */
 const IDLE_TIME = 15_000
 
+/** How long a connection takes to close after its streams, in ms. */
+const SETTLE_TIME = 20
+
 /** Messages that may wait for a stream. */
 const MAX_WAITING = 32
 
@@ -184,24 +187,27 @@ export class Links {
   }
 
   async #open (key: PeerKey): Promise<Channel<Message>> {
-    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-    const connection = await this.#connect(key, signal)
-
-    return this.#watch(key, await connection.newStream(this.#init.protocol, { signal, maxOutboundStreams: MAX_STREAMS }))
-  }
-
-  async #connect (key: PeerKey, signal: AbortSignal): Promise<Connection> {
     const { connectionManager } = this.#init
-    const peerId = peerIdFromString(key)
-    const open = connectionManager.getConnections(peerId).find(({ status, limits }) => status === 'open' && limits == null)
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
+    const open = connectionManager.getConnections(peerIdFromString(key)).find(({ status, limits }) => status === 'open' && limits == null)
 
     if (open != null) {
-      return open
+      try {
+        return await this.#openOver(key, open, signal)
+      } catch (err) {
+        // it may be about to be closed, by a peer that took us for dead and can be dialled
+        this.#init.log.trace('a connection with %s is of no use any more - %e', key, err)
+      }
     }
 
     const addresses = this.#init.addresses(key)
+    const connection = await connectionManager.openConnection(addresses.length > 0 ? addresses : peerIdFromString(key), { signal })
 
-    return connectionManager.openConnection(addresses.length > 0 ? addresses : peerId, { signal })
+    return this.#openOver(key, connection, signal)
+  }
+
+  async #openOver (key: PeerKey, connection: Connection, signal: AbortSignal): Promise<Channel<Message>> {
+    return this.#watch(key, await connection.newStream(this.#init.protocol, { signal, maxOutboundStreams: MAX_STREAMS }))
   }
 
   #watch (key: PeerKey, stream: Stream): Channel<Message> {
@@ -276,10 +282,17 @@ export class Links {
 
     if (peer.linked && peer.channels.size === 0) {
       peer.linked = false
-      this.#init.onGone(key)
+      // all streams of a connection close before the connection is known to be closed
+      setTimeout(() => { this.#tellGone(key) }, SETTLE_TIME)
     }
 
     this.#forgetUnused(key, peer)
+  }
+
+  #tellGone (key: PeerKey): void {
+    if (!this.#stopped.signal.aborted && this.#peers.get(key)?.linked !== true) {
+      this.#init.onGone(key)
+    }
   }
 
   #sendOver (channel: Channel<Message>, message: Message | { type: 'bye' }): void {

@@ -7,7 +7,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { MemoryDatastore } from 'datastore-core'
 import { nodeFiles } from '../catalog/node-files.ts'
 import { diskStore } from '../store/disk.ts'
@@ -15,6 +14,7 @@ import { storeError } from '../store/disk-files.ts'
 import { memoryStore } from '../store/index.ts'
 import { fastNoise } from './fast-noise.ts'
 import { RecordsDatastore } from './records.ts'
+import { safeYamux } from './safe-yamux.ts'
 import type { Defaults } from './platform.ts'
 
 /** The parts that differ by platform. */
@@ -23,7 +23,7 @@ export async function platformDefaults (dataDir?: string): Promise<Defaults> {
     listen: ['/ip4/0.0.0.0/tcp/0'],
     transports: [tcp()],
     connectionEncrypters: [fastNoise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [safeYamux()],
     files: nodeFiles()
   }
 

@@ -421,6 +421,19 @@ describe('membership: this member', () => {
     expect(node.past.filter(output => output.type === 'link' && output.peer === 'a').length).to.equal(2)
   })
 
+  it('keeps its news while it has no links, and shows a suspect that comes back what is said of it', () => {
+    const node = new Node('a')
+    node.run(5_000, 'a')
+    node.tell({ type: 'gone', peer: 'a' })
+    node.tell({ type: 'unreachable', peer: 'a' })
+    node.tell({ type: 'timer', id: 'gossip' })
+    expect(node.state('a')).to.equal('suspected')
+    expect(node.core.pending).to.equal(1)
+    node.tell({ type: 'linked', peer: 'a', dialled: true })
+    node.hear('a', { type: 'hello', signed: record('a') })
+    expect(node.sent('a', 'gossip').at(-1)).to.deep.equal({ type: 'gossip', news: [claimNews('a', 'self')] })
+  })
+
   it('says to who comes back that it was taken for dead', () => {
     const node = new Node('a')
     node.run(30_000)

@@ -65,7 +65,10 @@ export class Gossip {
     this.#nextAt = Infinity
 
     const links = this.#view.links()
-    this.#broadcasts.prune(links)
+
+    if (links.length > 0) {
+      this.#broadcasts.prune(links)
+    }
 
     for (const peer of sample(this.#random, this.#broadcasts.untold(links), GOSSIP_FANOUT)) {
       this.#out.tell(peer, this.#broadcasts.take(peer, this.#members.living))

@@ -235,6 +235,9 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
     if (member?.state === 'down') {
       // it has to say that it lives, or others would not believe it
       this.#out.tell(from, [doubtOf(member)])
+    } else if (member?.suspicion != null) {
+      // so that it can speak up at once
+      this.#out.tell(from, member.suspicion.claims.map(claim => ({ type: 'claim' as const, claim })))
     } else if (before !== 'alive' && before !== 'suspected') {
       // many may come through one member, whose links know nobody else yet
       this.view.links().filter(peer => peer !== from).forEach(peer => { this.#out.tell(peer, [{ type: 'record', signed }]) })

@@ -1,0 +1,36 @@
+import { multiaddrConnectionPair } from '@libp2p/utils'
+import { expect } from 'chai'
+import { safeYamux } from '../../src/node/safe-yamux.ts'
+
+async function pause (): Promise<void> {
+  await new Promise(resolve => { setTimeout(resolve, 20) })
+}
+
+describe('node: muxer', () => {
+  it('carries streams', async () => {
+    const [outbound, inbound] = multiaddrConnectionPair()
+    const client = safeYamux()().createStreamMuxer(outbound)
+    const server = safeYamux()().createStreamMuxer(inbound)
+    const heard: string[] = []
+    server.addEventListener('stream', ({ detail }) => {
+      detail.addEventListener('message', ({ data }) => { heard.push(new TextDecoder().decode(data.subarray())) })
+    })
+    const stream = await client.createStream()
+    stream.send(new TextEncoder().encode('hello'))
+    await pause()
+    expect(heard).to.deep.equal(['hello'])
+    await Promise.all([client.close(), server.close()])
+  })
+
+  it('ends with a connection that closes while a stream is opened', async () => {
+    const [outbound] = multiaddrConnectionPair()
+    const muxer = safeYamux()().createStreamMuxer(outbound)
+    await pause()
+    outbound.send = () => { throw new Error('Cannot write to a stream that is closed') }
+    const opening = muxer.createStream()
+    // thrown from a microtask it would end this process
+    await pause()
+    await opening.catch(() => {})
+    expect(muxer.status).to.equal('closed')
+  })
+})

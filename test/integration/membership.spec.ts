@@ -234,6 +234,28 @@ describe('membership between nodes', function () {
     await until(() => ada.services.membership.get(ben.peerId)?.storage === 9)
   })
 
+  it('keeps little for a peer that asks and never reads', async () => {
+    const [ada, ben] = await colony(2)
+    const { node, stream, send } = await stranger(ada)
+    const keys = await Promise.all(Array.from({ length: 300 }, async () => generateKeyPair('Ed25519')))
+    const records = await Promise.all(keys.map(async key => (await sealRecord(CARD, key, 'formicary')).envelope))
+    Array.from({ length: 6 }, (_, i) => { send({ type: 'gossip', records: records.slice(50 * i, 50 * i + 50) }) })
+    await until(() => [...ada.services.membership.members()].length === 302)
+    stream.pause()
+    let most = 0
+
+    for (let i = 0; i < 500 && stream.status === 'open'; i++) {
+      send({ type: 'sync', buckets: new Uint8Array(256).fill(i) })
+      await pause(1)
+      const unsent = ada.getConnections(node.peerId).flatMap(({ streams }) => streams).map(({ writeBufferLength }) => writeBufferLength)
+      most = Math.max(most, ...unsent)
+    }
+
+    expect(most).to.be.within(1, 2 * 1024 * 1024)
+    await ben.services.membership.update({ storage: 9 })
+    await until(() => ada.services.membership.get(ben.peerId)?.storage === 9)
+  })
+
   it('takes a bounded number of members that one peer makes known', async () => {
     const members = new Members('self')
     const inbox = new Inbox({

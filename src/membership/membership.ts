@@ -1,13 +1,14 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { optionalComponent } from '../components.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
 import { AddressBook } from './address-book.ts'
+import { readAddresses, sameAddresses } from './addresses.ts'
 import { FULL_MESH, MAX_ADDRESS_SIZE, MAX_ADDRESSES, membershipProtocol } from './constants.ts'
-import { SwimCore } from './core/swim.ts'
+import { GOODBYE, SwimCore } from './core/swim.ts'
 import { checkDetails } from './details.ts'
+import { Goodbye } from './goodbye.ts'
 import { Inbox } from './inbox.ts'
 import { Links, MAX_STREAMS } from './links.ts'
 import { sealClaim, sealRecord } from './record.ts'
@@ -38,7 +39,9 @@ interface Running {
   inbox: Inbox
   timers: Array<ReturnType<typeof setInterval>>
   topology?: string
-  left: boolean
+
+  /** Set when this node leaves. */
+  goodbye?: Goodbye
 }
 
 export class Membership extends TypedEventEmitter<MembershipEvents> implements MembershipInterface, Startable {
@@ -173,12 +176,13 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     signal?.throwIfAborted()
     const running = this.#running
 
-    if (running == null || running.left) {
+    if (running == null || running.goodbye != null) {
       return
     }
 
-    running.left = true
+    running.goodbye = new Goodbye(running.core.view.links())
     await this.#renew({ left: true, reason, successor: successor?.toString() })
+    await running.goodbye.wait(signal)
     signal?.throwIfAborted()
   }
 
@@ -203,14 +207,20 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       connectionManager: this.#components.connectionManager,
       log: this.#log,
       addresses: peer => this.#addressesOf(peer),
-      onMessage: (from, message) => { inbox.take(from, message) },
+      onMessage: (from, message) => {
+        if (message.type === 'ack' && message.seq === GOODBYE) {
+          this.#running?.goodbye?.heard(from)
+        }
+
+        inbox.take(from, message)
+      },
       onLinked: (peer, dialled) => { tell({ type: 'linked', peer, dialled }) },
       onUnlinked: peer => { tell({ type: 'unlinked', peer }) },
       onGone: peer => { tell({ type: 'gone', peer }) },
       onUnreachable: peer => { driver.handle({ type: 'unreachable', peer }) }
     })
 
-    return { core, driver, links, inbox, timers: [], left: false }
+    return { core, driver, links, inbox, timers: [] }
   }
 
   #carryOut (output: Exclude<SwimOutput, { type: 'timer' }>): void {
@@ -270,7 +280,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     const running = this.#running
     const own = running?.core.members.get(this.#key)?.signed.record as Card | undefined
 
-    if (own != null && running?.left === false && !sameAddresses(own.addresses, this.#ownAddresses())) {
+    if (own != null && running?.goodbye == null && !sameAddresses(own.addresses, this.#ownAddresses())) {
       void this.#renew().catch((err: unknown) => { this.#log.error('could not tell of new addresses - %e', err) })
     }
   }
@@ -332,7 +342,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #comeBack (): void {
     const running = this.#running
 
-    if (running == null || running.left || running.core.view.size > 0) {
+    if (running == null || running.goodbye != null || running.core.view.size > 0) {
       return
     }
 
@@ -373,19 +383,4 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       successor: successor == null ? undefined : peerIdFromString(successor)
     }
   }
-}
-
-/** Addresses that this version of libp2p can read. */
-function readAddresses (addresses: Uint8Array[]): Multiaddr[] {
-  return addresses.flatMap(bytes => {
-    try {
-      return [multiaddr(bytes)]
-    } catch {
-      return []
-    }
-  })
-}
-
-function sameAddresses (a: Uint8Array[], b: Uint8Array[]): boolean {
-  return a.length === b.length && a.every((bytes, i) => String(bytes) === String(b[i]))
 }

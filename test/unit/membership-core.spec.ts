@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { Broadcasts } from '../../src/membership/core/broadcasts.ts'
 import { Members } from '../../src/membership/core/members.ts'
 import { Suspicion, suspicionTime } from '../../src/membership/core/suspicion.ts'
-import { SwimCore } from '../../src/membership/core/swim.ts'
+import { GOODBYE, SwimCore } from '../../src/membership/core/swim.ts'
 import { CONFIRMATIONS, DOUBT_INTERVAL, FORGET_AFTER, MAX_MEMBERS, MAX_NEWS_SIZE, STANDSTILL, SUSPICION_MAX_FACTOR, SUSPICION_TIME } from '../../src/membership/constants.ts'
 import { seededRandom } from '../../src/random.ts'
 import type { Claim, Message, News, SignedRecord } from '../../src/membership/core/messages.ts'
@@ -398,8 +398,8 @@ describe('membership: this member', () => {
   it('tells all its links when it leaves, and is not brought back by what others say', () => {
     const node = new Node('a', 'b')
     node.tell({ type: 'self', signed: record('self', 1, 1, true) })
-    expect(node.sent('a', 'gossip')).to.have.length(1)
-    expect(node.sent('b', 'gossip')).to.have.length(1)
+    expect(node.sent('a', 'ping')).to.deep.equal([{ type: 'ping', seq: GOODBYE, news: [recordNews('self', 1, 1, true)] }])
+    expect(node.sent('b', 'ping')).to.have.length(1)
     node.gossip('a', claimNews('self', 'a', 1))
     node.run(1_000, 'a', 'b')
     expect(node.state('self')).to.equal('left')

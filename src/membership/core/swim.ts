@@ -29,6 +29,9 @@ import type { Random } from '../../random.ts'
 
 export type { MemberChange, SwimEvent, SwimInput, SwimOutput } from './outbox.ts'
 
+/** The number of the ping that carries a goodbye; probes begin with 1. */
+export const GOODBYE = 0
+
 /** With fewer links, others are sought at once, not with the next probe. */
 const MIN_LINKS = 3
 
@@ -174,8 +177,11 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       this.#gossip.pass({ type: 'record', signed })
     }
 
-    // there may be no next round for who leaves, and a refutation cannot be too early
-    this.view.links().forEach(peer => { this.#out.tell(peer, [{ type: 'record', signed }]) })
+    // a refutation cannot be too early; and who leaves has no next round, but wants to know that it was heard
+    const news: News[] = [{ type: 'record', signed }]
+    this.view.links().forEach(peer => {
+      this.#out.send(peer, signed.record.left === true ? { type: 'ping', seq: GOODBYE, news } : { type: 'gossip', news })
+    })
   }
 
   #start (): void {

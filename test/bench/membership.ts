@@ -120,7 +120,7 @@ function large (): Row[] {
     return heapUsed + arrayBuffers
   }
   const count = 10_000
-  const peers = Array.from({ length: count }, (_, i) => `12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76Z${String(i).padStart(10, '1')}`)
+  const peers = Array.from({ length: count }, (_, i) => `12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76Z${1_000_000_000 + i}`)
   const before = used()
   const core = new SwimCore({ self: 'self', random: Math.random })
 

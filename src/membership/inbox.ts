@@ -1,16 +1,20 @@
 /**
  * What comes from others on its way to the core: signatures are checked, but
- * only of what would change something.
+ * only of what would change something. Whoever sends a wrong one is broken off
+ * with.
  *
  * @module
  */
 
+import { PeerBudgets } from '../budget.ts'
+import { ProtocolError } from '../errors.ts'
 import { isLiving } from './core/members.ts'
 import { compareIncarnations } from './core/messages.ts'
 import { readClaim, readRecord } from './record.ts'
 import type { SealedNews, WireMessage } from './codec.ts'
 import type { Claim, Message, News, SignedRecord } from './core/messages.ts'
 import type { Members } from './core/members.ts'
+import type { Unchecked } from './record.ts'
 import type { PeerKey } from '../core.ts'
 
 /** Messages of one peer that may wait to be checked. */
@@ -19,6 +23,10 @@ const MAX_WAITING = 256
 /** Members a peer may make known that nobody else has, and how many more each second. Keys cost nothing, so tables could be filled. */
 const NEWCOMERS = 10_000
 const NEWCOMERS_PER_SECOND = 20
+
+/** Signatures that are checked for a peer, and how many more each second: 2 % of a core. */
+const CHECKS = 20_000
+const CHECKS_PER_SECOND = 200
 
 /** What an {@link Inbox} works with. */
 export interface InboxInit {
@@ -29,17 +37,22 @@ export interface InboxInit {
   /** @default 10_000 */
   newcomers?: number
   onMessage (from: PeerKey, message: Message): void
+
+  /** A peer sent what cannot be read, or is signed wrong. */
+  onInvalid (from: PeerKey, error: Error): void
 }
 
 /** Checks messages, those of each peer in order. */
 export class Inbox {
   readonly #init: InboxInit
-  readonly #newcomers = new Map<PeerKey, { left: number, reckoned: number }>()
+  readonly #newcomers: PeerBudgets
+  readonly #checks = new PeerBudgets(CHECKS, CHECKS_PER_SECOND)
   readonly #turns = new Map<PeerKey, { last: Promise<void>, waiting: number }>()
   #closed = false
 
   constructor (init: InboxInit) {
     this.#init = init
+    this.#newcomers = new PeerBudgets(init.newcomers ?? NEWCOMERS, NEWCOMERS_PER_SECOND)
   }
 
   /** Takes a message; drops it if the peer has sent too many that are not checked yet. */
@@ -72,8 +85,10 @@ export class Inbox {
       if (message != null && !this.#closed) {
         this.#init.onMessage(from, message)
       }
-    }, () => {
-      // what cannot be read is not worth more than its being dropped
+    }).catch((err: unknown) => {
+      if (!this.#closed) {
+        this.#init.onInvalid(from, err as Error)
+      }
     }).finally(() => {
       if (--turn.waiting === 0) {
         this.#turns.delete(from)
@@ -104,7 +119,7 @@ export class Inbox {
     }
 
     for (const bytes of claims) {
-      const claim = await this.#claim(bytes)
+      const claim = await this.#claim(from, bytes)
       news.push(...claim == null ? [] : [{ type: 'claim' as const, claim }])
     }
 
@@ -113,51 +128,57 @@ export class Inbox {
 
   /** A record, if it is news; with `always`, if it is right. */
   async #record (from: PeerKey, bytes: Uint8Array, always = false): Promise<SignedRecord | undefined> {
-    try {
-      const { value, check } = readRecord(bytes, this.#init.network)
-      const known = this.#init.members.get(value.record.peer)
-      const isNews = known == null || compareIncarnations(value.record, known.signed.record) > 0
+    const unchecked = readRecord(bytes, this.#init.network)
+    const { value } = unchecked
+    const known = this.#init.members.get(value.record.peer)
+    const isNews = known == null || compareIncarnations(value.record, known.signed.record) > 0
 
-      return (isNews || always) && (known != null || this.#mayBring(from)) && await check() ? value : undefined
-    } catch {
+    if ((!isNews && !always) || (known == null && !this.#newcomers.take(from, 1, performance.now()))) {
       return undefined
     }
+
+    await this.#assertSigned(from, unchecked)
+
+    return value
   }
 
-  /** `true` if a peer may make one more member known. */
-  #mayBring (from: PeerKey): boolean {
-    const { newcomers = NEWCOMERS } = this.#init
-    const now = performance.now()
-    const budget = this.#newcomers.get(from) ?? { left: newcomers, reckoned: now }
-    budget.left = Math.min(newcomers, budget.left + (now - budget.reckoned) / 1000 * NEWCOMERS_PER_SECOND)
-    budget.reckoned = now
-    const may = budget.left >= 1
-    budget.left -= Number(may)
-
-    // whoever has its whole budget need not be remembered
-    if (budget.left >= newcomers) {
-      this.#newcomers.delete(from)
-    } else {
-      this.#newcomers.set(from, budget)
+  /**
+   * Checks a signature.
+   *
+   * @throws {ProtocolError} it is wrong: nobody passes on what he has not checked himself
+   */
+  async #assertSigned (from: PeerKey, { check }: Unchecked<unknown>): Promise<void> {
+    if (!this.#checks.take(from, 1, performance.now())) {
+      throw new ProtocolError('It says more that has to be checked than it can have to say')
     }
 
-    return may
+    if (!await check()) {
+      throw new ProtocolError('A signature is wrong')
+    }
   }
 
   /** A claim, if it changes something. */
-  async #claim (bytes: Uint8Array): Promise<Claim | undefined> {
-    try {
-      const { value, check } = readClaim(bytes, this.#init.network)
-      const target = this.#init.members.get(value.target)
-      const order = target == null ? -1 : compareIncarnations(value, target.signed.record)
-      const isNews = target != null && isLiving(target) && (order === 0 || value.target === this.#init.self) &&
-        this.#init.members.get(value.from) != null && target.suspicion?.claims.some(({ from }) => from === value.from) !== true
+  async #claim (from: PeerKey, bytes: Uint8Array): Promise<Claim | undefined> {
+    const { self, members, network } = this.#init
+    const unchecked = readClaim(bytes, network)
+    const { value } = unchecked
+    const target = members.get(value.target)
 
-      // who is behind the times is told so, whatever it says
-      return (isNews || order < 0) && target != null && await check() ? value : undefined
-    } catch {
+    if (target == null || !isLiving(target) || members.get(value.from) == null) {
       return undefined
     }
+
+    const order = compareIncarnations(value, target.signed.record)
+    const isKnown = target.suspicion?.claims.some(claim => claim.from === value.from) === true
+
+    // who is behind the times is told so
+    if ((order > 0 && value.target !== self) || (order === 0 && isKnown)) {
+      return undefined
+    }
+
+    await this.#assertSigned(from, unchecked)
+
+    return value
   }
 }
 

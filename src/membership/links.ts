@@ -6,6 +6,7 @@
  */
 
 import { peerIdFromString } from '@libp2p/peer-id'
+import { PeerBudgets } from '../budget.ts'
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { encodeMessage, parseMessage } from './codec.ts'
@@ -76,16 +77,13 @@ interface Peer {
 
   /** When something was said last, in ms. */
   heard: number
-
-  /** What the peer may still send, and when that was reckoned. */
-  tokens: number
-  refilled: number
 }
 
 /** The streams of this member. */
 export class Links {
   readonly #init: LinksInit
   readonly #peers = new Map<PeerKey, Peer>()
+  readonly #budgets = new PeerBudgets(BURST, PER_SECOND)
   readonly #stopped = new AbortController()
   readonly #timer: ReturnType<typeof setInterval>
 
@@ -134,6 +132,11 @@ export class Links {
     }
   }
 
+  /** Breaks off with a peer that sent what nobody honest sends. */
+  breakOff (key: PeerKey, reason: Error): void {
+    this.#peers.get(key)?.channels.forEach(channel => { channel.abort(reason) })
+  }
+
   /** Ends all streams, and resolves when what was sent is on its way. */
   async close (): Promise<void> {
     clearInterval(this.#timer)
@@ -149,8 +152,7 @@ export class Links {
     let peer = this.#peers.get(key)
 
     if (peer == null) {
-      const now = performance.now()
-      peer = { channels: new Set(), linked: false, wanted: false, waiting: [], dialling: false, heard: now, tokens: BURST, refilled: now }
+      peer = { channels: new Set(), linked: false, wanted: false, waiting: [], dialling: false, heard: performance.now() }
       this.#peers.set(key, peer)
     }
 
@@ -224,8 +226,18 @@ export class Links {
     return channel
   }
 
+  /** @throws {ProtocolError} the peer says more than anybody has to say */
   #onMessage (key: PeerKey, peer: Peer, channel: Channel<Message>, message: WireMessage): void {
-    this.#spend(peer)
+    peer.heard = performance.now()
+
+    if (!this.#budgets.take(key, 1, peer.heard)) {
+      throw new ProtocolError('It says more than it can have to say')
+    }
+
+    // what was under way when we ended the stream
+    if (!peer.channels.has(channel)) {
+      return
+    }
 
     if (message.type === 'bye') {
       this.#leave(key, peer, channel)
@@ -238,18 +250,6 @@ export class Links {
     }
 
     this.#init.onMessage(key, message)
-  }
-
-  /** @throws {ProtocolError} the peer says more than anybody has to say */
-  #spend (peer: Peer): void {
-    const now = performance.now()
-    peer.tokens = Math.min(BURST, peer.tokens + (now - peer.refilled) / 1000 * PER_SECOND) - 1
-    peer.refilled = now
-    peer.heard = now
-
-    if (peer.tokens < 0) {
-      throw new ProtocolError('It says more than it can have to say')
-    }
   }
 
   #markLinked (key: PeerKey, peer: Peer, dialled: boolean): void {

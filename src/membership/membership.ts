@@ -197,7 +197,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #makeRunning (protocol: string): Running {
     const core = new SwimCore({ self: this.#key, random: Math.random })
     const driver = new Driver<SwimInput, SwimOutput>({ core, carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) } })
-    const inbox = new Inbox({ network: this.#network, self: this.#key, members: core.members, onMessage: (from, message) => { driver.handle({ type: 'message', from, message }) } })
+    const inbox = new Inbox({ network: this.#network, self: this.#key, members: core.members, onMessage: (from, message) => { driver.handle({ type: 'message', from, message }) }, onInvalid: (from, err) => { links.breakOff(from, err) } })
     const tell = (input: SwimInput): void => {
       driver.handle(input)
       this.safeDispatchEvent('membership:links')

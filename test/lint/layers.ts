@@ -4,7 +4,7 @@
  *
  * | from | may import |
  * | --- | --- |
- * | `<service>/core/` | its own folder, its service's `constants.ts`, `core.ts`, `random.ts`, `wire/parse.ts`, `content/`, pure libraries |
+ * | `<service>/core/` | its own folder, its service's `constants.ts`, `budget.ts`, `core.ts`, `random.ts`, `wire/parse.ts`, `content/`, pure libraries |
  * | `<service>/` | itself, `content/`, `store/`, `wire/`, files at the top of `src/` |
  * | `content/`, `store/`, `wire/`, files at the top of `src/` | one another |
  * | `node/`, `index.ts`, `cli/`, `cli.ts` | everything |
@@ -19,7 +19,7 @@ const BASE = ['content', 'store', 'wire']
 const TOP = ['node', 'index.ts', 'cli', 'cli.ts']
 
 /** Modules with neither IO nor a clock, for cores. */
-const PURE_FILES = ['core.ts', 'random.ts', 'wire/parse.ts']
+const PURE_FILES = ['budget.ts', 'core.ts', 'random.ts', 'wire/parse.ts']
 
 /** Packages that run the same anywhere, with nothing but ECMAScript. */
 const PURE_PACKAGES = ['@ipld/dag-pb', '@noble/hashes', 'multiformats', 'uint8arraylist']

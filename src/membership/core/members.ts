@@ -27,6 +27,9 @@ export interface Member {
   /** When its state changed last, in ms. */
   since: number
   suspicion?: Suspicion
+
+  /** `true` if it was passed on that others take this incarnation for dead. */
+  doubted: boolean
 }
 
 /** Everybody this node has heard of, itself included. */
@@ -66,7 +69,7 @@ export class Members {
     }
 
     const { peer } = signed.record
-    const member: Member = { peer, signed, state, since: now }
+    const member: Member = { peer, signed, state, since: now, doubted: false }
     this.#members.set(peer, member)
     this.#buckets[bucketOf(peer)].add(peer)
     this.#count(member, 1)
@@ -79,6 +82,7 @@ export class Members {
   set (member: Member, change: { signed?: SignedRecord, state?: MemberState }, now: number): void {
     const wasLiving = isLiving(member)
     this.#count(member, -1)
+    member.doubted &&= change.signed == null
     member.signed = change.signed ?? member.signed
 
     if (change.state != null && change.state !== member.state) {

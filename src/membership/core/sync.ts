@@ -11,7 +11,8 @@
  * @module
  */
 
-import { MAX_NEWS_SIZE } from '../constants.ts'
+import { MAX_MEMBERS, MAX_NEWS_SIZE } from '../constants.ts'
+import { PeerBudgets } from '../../budget.ts'
 import { sizeOf } from './broadcasts.ts'
 import { isLiving } from './members.ts'
 import { compareIncarnations } from './messages.ts'
@@ -54,8 +55,7 @@ export class Sync {
   /** Members whose records were asked for in bulk. */
   readonly #bulk = new Set<PeerKey>()
 
-  /** What each peer may still be told, and when that was reckoned. */
-  readonly #budgets = new Map<PeerKey, { left: number, at: number }>()
+  readonly #budgets = new PeerBudgets(MAX_TOLD, TOLD_PER_SECOND)
 
   constructor (init: SyncInit) {
     this.#init = init
@@ -79,7 +79,7 @@ export class Sync {
     const { members, out } = this.#init
 
     for (const versions of members.versions(members.differing(digest))) {
-      if (!this.#spend(from, versions.members.length)) {
+      if (!this.#budgets.take(from, versions.members.length, out.now)) {
         return
       }
 
@@ -109,7 +109,7 @@ export class Sync {
     sendNews(out, from, news)
 
     if (want.length > BULK) {
-      if (this.#bulk.size > MAX_SAID_DOWN) {
+      if (this.#bulk.size > MAX_MEMBERS) {
         this.#bulk.clear()
       }
 
@@ -125,7 +125,7 @@ export class Sync {
   wanted (from: PeerKey, peers: PeerKey[]): void {
     const { members, out } = this.#init
 
-    if (!this.#spend(from, peers.length)) {
+    if (!this.#budgets.take(from, peers.length, out.now)) {
       return
     }
 
@@ -161,25 +161,6 @@ export class Sync {
       // it is nearer to the member than we are
       news.push({ type: 'doubt', doubt: { peer, epoch, counter } })
     }
-  }
-
-  /** `true` if a peer may be told so much more. */
-  #spend (peer: PeerKey, count: number): boolean {
-    const { now } = this.#init.out
-    const budget = this.#budgets.get(peer) ?? { left: MAX_TOLD, at: now }
-    budget.left = Math.min(MAX_TOLD, budget.left + (now - budget.at) / 1000 * TOLD_PER_SECOND)
-    budget.at = now
-    const may = budget.left >= count
-    budget.left -= may ? count : 0
-
-    // whoever has its whole budget need not be remembered
-    if (budget.left >= MAX_TOLD) {
-      this.#budgets.delete(peer)
-    } else {
-      this.#budgets.set(peer, budget)
-    }
-
-    return may
   }
 
   #remember ({ peer, epoch, counter }: Version): void {

@@ -6,13 +6,12 @@
  */
 
 import { GUARDS, LAST_ANSWERS, LAST_QUESTIONS } from '../constants.ts'
-import { subjectOf } from './broadcasts.ts'
 import { isLiving, isNewer, versionOf } from './members.ts'
 import { compareIncarnations } from './messages.ts'
 import { Suspicion } from './suspicion.ts'
 import type { Gossip } from './gossip.ts'
 import type { Member, Members } from './members.ts'
-import type { Claim, Doubt, Incarnation, Message, News, SignedRecord } from './messages.ts'
+import type { Claim, Doubt, Message, News, SignedRecord } from './messages.ts'
 import type { MemberChange, Outbox } from './outbox.ts'
 import type { Own } from './own.ts'
 import type { Probes } from './probes.ts'
@@ -35,9 +34,6 @@ export interface Parts {
 /** The rules of the table. */
 export class Verdicts {
   readonly #parts: Parts
-
-  /** Doubts that were passed on, at which incarnation. */
-  readonly #doubts = new Map<PeerKey, Incarnation>()
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -65,22 +61,22 @@ export class Verdicts {
     for (const item of news) {
       switch (item.type) {
         case 'record': this.record(item.signed); break
-        case 'claim': this.claimed(item.claim); break
+        case 'claim':
+          this.claimed(item.claim)
+          this.#correct(from, item.claim)
+          break
         case 'doubt': this.doubted(item.doubt); break
       }
-
-      this.#correct(from, item)
     }
 
     this.#parts.gossip.heard(from, news)
   }
 
   /** Tells who is behind the times what is known here. */
-  #correct (from: PeerKey, news: News): void {
-    const member = this.#parts.members.get(subjectOf(news))
-    const said = news.type === 'claim' ? news.claim : news.type === 'doubt' ? news.doubt : undefined
+  #correct (from: PeerKey, claim: Claim): void {
+    const member = this.#parts.members.get(claim.target)
 
-    if (member != null && said != null && member.peer !== from && compareIncarnations(said, member.signed.record) < 0) {
+    if (member != null && compareIncarnations(claim, member.signed.record) < 0) {
       this.#parts.out.tell(from, [{ type: 'record', signed: member.signed }])
     }
   }
@@ -124,7 +120,6 @@ export class Verdicts {
     const restarted = signed.record.epoch !== member.signed.record.epoch
     const left = signed.record.left === true
     this.#parts.members.set(member, { signed, state: left ? 'left' : 'alive' }, this.#parts.out.now)
-    this.#doubts.delete(member.peer)
     this.#passRecord(signed)
 
     if (left) {
@@ -227,13 +222,12 @@ export class Verdicts {
     }
 
     const member = this.#parts.members.get(peer)
-    const passed = this.#doubts.get(peer)
 
-    if (member?.state !== 'alive' || compareIncarnations(doubt, member.signed.record) !== 0 || (passed != null && compareIncarnations(doubt, passed) === 0)) {
+    if (member?.state !== 'alive' || member.doubted || compareIncarnations(doubt, member.signed.record) !== 0) {
       return
     }
 
-    this.#doubts.set(peer, { epoch, counter })
+    member.doubted = true
     this.#parts.gossip.pass({ type: 'doubt', doubt: { peer, epoch, counter } })
   }
 

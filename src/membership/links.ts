@@ -168,6 +168,14 @@ export class Links {
     this.#open(key).then(
       channel => {
         peer.dialling = false
+
+        // it may have closed again by now
+        if (!peer.channels.has(channel)) {
+          this.#fail(key, peer)
+
+          return
+        }
+
         peer.waiting.splice(0).forEach(message => { this.#sendOver(channel, message) })
 
         if (peer.wanted) {
@@ -177,15 +185,19 @@ export class Links {
       },
       (err: unknown) => {
         this.#init.log.trace('could not reach %s - %e', key, err)
-        peer.dialling = peer.wanted = false
-        peer.waiting.length = 0
-        this.#forgetUnused(key, peer)
-
-        if (!this.#stopped.signal.aborted) {
-          this.#init.onUnreachable(key)
-        }
+        this.#fail(key, peer)
       }
     )
+  }
+
+  #fail (key: PeerKey, peer: Peer): void {
+    peer.dialling = peer.wanted = false
+    peer.waiting.length = 0
+    this.#forgetUnused(key, peer)
+
+    if (!this.#stopped.signal.aborted) {
+      this.#init.onUnreachable(key)
+    }
   }
 
   async #open (key: PeerKey): Promise<Channel<Message>> {

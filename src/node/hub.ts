@@ -38,12 +38,10 @@
  */
 
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
-import { identify } from '@libp2p/identify'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
-import { ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
 import { membership } from '../membership/index.ts'
 import { search } from '../search/index.ts'
+import { colonyBasics } from './basics.ts'
 import { checkHubInit } from './check-hub-init.ts'
 import { platformDefaults } from './defaults.ts'
 import { HubMetrics } from './hub-metrics.ts'
@@ -223,14 +221,7 @@ export async function createHub (init: HubInit = {}): Promise<Hub> {
       metrics: metrics?.factory,
       ...init.libp2p,
       services: {
-        identify: identify(),
-        ping: ping(),
-        dht: kadDHT({
-          protocol: `/formicary/${network}/kad/1.0.0`,
-          // a colony may live in a private network, or on one machine
-          peerInfoMapper: passthroughMapper,
-          clientMode: false
-        }),
+        ...colonyBasics(network),
         membership: membership({ network, name: settings.name, roles: ['hub', 'relay'] }),
         relay: circuitRelayServer({ reservations: { maxReservations, reservationTtl: RESERVATION_TTL } }),
         search: search({ network }),

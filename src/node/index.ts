@@ -9,9 +9,6 @@
  */
 
 import { createLibp2p } from 'libp2p'
-import { identify } from '@libp2p/identify'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
-import { ping } from '@libp2p/ping'
 import { catalog } from '../catalog/index.ts'
 import { membershipProtocol } from '../membership/constants.ts'
 import { membership } from '../membership/index.ts'
@@ -19,6 +16,7 @@ import { searchProtocol } from '../search/constants.ts'
 import { search } from '../search/index.ts'
 import { transferProtocol } from '../transfer/constants.ts'
 import { transfer } from '../transfer/index.ts'
+import { colonyBasics } from './basics.ts'
 import { checkInit } from './check-init.ts'
 import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
@@ -254,14 +252,7 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
       connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD },
       ...init.libp2p,
       services: {
-        identify: identify(),
-        ping: ping(),
-        dht: kadDHT({
-          protocol: `/formicary/${network}/kad/1.0.0`,
-          // a colony may live in a private network, or on one machine
-          peerInfoMapper: passthroughMapper,
-          clientMode: false
-        }),
+        ...colonyBasics(network),
         membership: membership({ network, name }),
         catalog: catalog({ store, files }),
         search: search({ network }),

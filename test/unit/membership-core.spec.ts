@@ -3,7 +3,7 @@ import { Broadcasts } from '../../src/membership/core/broadcasts.ts'
 import { Members } from '../../src/membership/core/members.ts'
 import { Suspicion, suspicionTime } from '../../src/membership/core/suspicion.ts'
 import { GOODBYE, SwimCore } from '../../src/membership/core/swim.ts'
-import { CONFIRMATIONS, DOUBT_INTERVAL, FORGET_AFTER, MAX_MEMBERS, MAX_NEWS_SIZE, STANDSTILL, SUSPICION_MAX_FACTOR, SUSPICION_TIME } from '../../src/membership/constants.ts'
+import { CONFIRMATIONS, DOUBT_INTERVAL, FORGET_AFTER, GUARDS, MAX_MEMBERS, MAX_NEWS_SIZE, STANDSTILL, SUSPICION_MAX_FACTOR, SUSPICION_TIME } from '../../src/membership/constants.ts'
 import { seededRandom } from '../../src/random.ts'
 import type { Claim, Message, News, SignedRecord } from '../../src/membership/core/messages.ts'
 import type { SwimInput, SwimOutput } from '../../src/membership/core/swim.ts'
@@ -245,6 +245,38 @@ describe('membership: suspicions', () => {
     expect(ping.news).to.deep.include(claimNews('b', 'a'))
   })
 
+  it('are checked by the members before the suspect on the ring, linked or not', () => {
+    const peers = Array.from({ length: 60 }, (_, i) => `m${i}`)
+    const checking = peers.filter(suspect => {
+      const node = new Node('a')
+      node.gossip('a', ...peers.map(peer => recordNews(peer)))
+      node.outputs.length = 0
+      node.gossip('a', claimNews(suspect, 'a'))
+
+      return node.sent(suspect, 'ping').length > 0
+    })
+
+    expect(checking).to.have.length(GUARDS)
+  })
+
+  it('end with a question to others, whose answer may come just in time', () => {
+    const node = new Node('a', 'b', 'c', 'd', 'e', 'f')
+    node.gossip('a', ...['a', 'b', 'c', 'd'].map(from => claimNews('f', from)))
+
+    while (node.sent('a', 'versions').length === 0) {
+      node.run(10, 'a', 'b', 'c', 'd', 'e')
+      expect(node.state('f')).to.equal('suspected')
+
+      if (node.sent('b', 'versions').length + node.sent('c', 'versions').length > 0) {
+        break
+      }
+    }
+
+    node.gossip('b', recordNews('f', 1))
+    node.run(30_000, 'a', 'b', 'c', 'd', 'e', 'f')
+    expect(node.state('f')).to.equal('alive')
+  })
+
   it('of this member are answered with a newer record', () => {
     const node = new Node('a')
     node.gossip('a', claimNews('self', 'a', 0))
@@ -439,6 +471,41 @@ describe('membership: this member', () => {
     node.run(30_000)
     node.hear('a', { type: 'hello', signed: record('a') })
     expect(node.sent('a', 'gossip').at(-1)).to.deep.equal({ type: 'gossip', news: [{ type: 'doubt', doubt: { peer: 'a', epoch: 1, counter: 0 } }] })
+  })
+})
+
+describe('membership: comparing tables', () => {
+  const versions = (count: number): Message => ({ type: 'versions', buckets: [], members: Array.from({ length: count }, (_, i) => ({ peer: `m${i}`, epoch: 1, counter: 0, down: false })) })
+
+  for (const [count, passed] of [[5, 5], [100, 0]]) {
+    it(`passes on ${passed} of ${count} records that it asked for`, () => {
+      const node = new Node('a', 'b')
+      node.run(5_000, 'a', 'b')
+      node.hear('a', versions(count))
+      expect((node.sent('a', 'want')[0] as Extract<Message, { type: 'want' }>).peers).to.have.length(count)
+      node.gossip('a', ...Array.from({ length: count }, (_, i) => recordNews(`m${i}`)))
+      expect(node.core.pending).to.equal(passed)
+    })
+  }
+
+  it('answers nobody without end', () => {
+    const node = new Node('a')
+    node.gossip('a', ...Array.from({ length: 500 }, (_, i) => recordNews(`m${i}`)))
+    const rows = (): number => node.sent('a', 'versions').reduce((sum, message) => sum + (message as Extract<Message, { type: 'versions' }>).members.length, 0)
+
+    for (let i = 0; i < 200; i++) {
+      node.hear('a', { type: 'sync', buckets: new Uint8Array(256) })
+    }
+
+    expect(rows()).to.be.within(500, 40_000)
+  })
+
+  it('takes who is down for others for down, and does not bring the dead back', () => {
+    const node = new Node('a')
+    node.hear('a', { type: 'versions', buckets: [], members: [{ peer: 'x', epoch: 1, counter: 0, down: true }] })
+    node.gossip('a', recordNews('x'))
+    expect(node.state('x')).to.equal('down')
+    expect(node.events).to.deep.equal([])
   })
 })
 

@@ -1,10 +1,10 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
+import { readAddresses, withPeer, writeAddresses } from '../addresses.ts'
 import { optionalComponent } from '../components.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
 import { AddressBook } from './address-book.ts'
-import { readAddresses, sameAddresses } from './addresses.ts'
 import { FULL_MESH, MAX_ADDRESS_SIZE, MAX_ADDRESSES, membershipProtocol } from './constants.ts'
 import { GOODBYE, SwimCore } from './core/swim.ts'
 import { checkDetails } from './details.ts'
@@ -318,10 +318,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   }
 
   #ownAddresses (): Uint8Array[] {
-    return this.#components.addressManager.getAddresses()
-      .map(address => address.bytes)
-      .filter(({ byteLength }) => byteLength <= MAX_ADDRESS_SIZE)
-      .slice(0, MAX_ADDRESSES)
+    return writeAddresses(this.#components.addressManager.getAddresses(), { count: MAX_ADDRESSES, size: MAX_ADDRESS_SIZE })
   }
 
   /** Where libp2p can dial a member, for all who use it. */
@@ -335,7 +332,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #addressesOf (peer: PeerKey): Multiaddr[] {
     const card = this.#running?.core.members.get(peer)?.signed.record as Card | undefined ?? this.#known.find(known => known.peer === peer)
 
-    return readAddresses(card?.addresses ?? []).map(address => address.toString().includes('/p2p/') ? address : address.encapsulate(`/p2p/${peer}`))
+    return withPeer(readAddresses(card?.addresses ?? []), peer)
   }
 
   /** Tries members from the address book as long as nobody is there. */
@@ -383,4 +380,8 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       successor: successor == null ? undefined : peerIdFromString(successor)
     }
   }
+}
+
+function sameAddresses (a: Uint8Array[], b: Uint8Array[]): boolean {
+  return a.length === b.length && a.every((bytes, i) => String(bytes) === String(b[i]))
 }

@@ -5,9 +5,9 @@
  */
 
 import { peerIdFromMultihash } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { decode as decodeDigest } from 'multiformats/hashes/digest'
+import { readAddresses, writeAddresses } from '../addresses.ts'
 import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_PATH_LENGTH } from './constants.ts'
 import { nameFault } from './core/messages.ts'
 import type { WireHit } from './core/messages.ts'
@@ -23,7 +23,7 @@ export type Holder = Pick<WireHit, 'holder' | 'addresses'>
 export function makeHolder (peerId: PeerId, addresses: Multiaddr[]): Holder {
   return {
     holder: peerId.toMultihash().bytes,
-    addresses: addresses.map(({ bytes }) => bytes).filter(({ byteLength }) => byteLength <= MAX_ADDRESS_SIZE).slice(0, MAX_ADDRESSES)
+    addresses: writeAddresses(addresses, { count: MAX_ADDRESSES, size: MAX_ADDRESS_SIZE })
   }
 }
 
@@ -62,7 +62,7 @@ export function decodeHit (hit: WireHit, self: PeerId): Hit | undefined {
     ...mediaType != null && { mediaType },
     ...modified != null && { modified },
     holder,
-    addresses: local ? [] : hit.addresses.flatMap(readAddress),
+    addresses: local ? [] : readAddresses(hit.addresses),
     local,
     score
   }
@@ -84,14 +84,5 @@ function peerIdOf (bytes: Uint8Array): PeerId | undefined {
     return peerIdFromMultihash(decodeDigest(bytes))
   } catch {
     // a kind of key that libp2p does not know
-  }
-}
-
-/** A node of a later version may have addresses that cannot be read here, and others that can. */
-function readAddress (bytes: Uint8Array): Multiaddr[] {
-  try {
-    return [multiaddr(bytes)]
-  } catch {
-    return []
   }
 }

@@ -114,8 +114,17 @@ describe('transfer among hostile peers', function () {
     }))
     const fetcher = await peer()
     const banned: string[] = []
-    fetcher.services.transfer.addEventListener('transfer:banned', ({ detail }) => { banned.push(String(detail.peer)) })
-    await fetcher.services.transfer.download(entry.cid, { patience: 5_000, sources: [sourceOf(bad), sourceOf(honest)] })
+    const ban = new Promise<void>(resolve => {
+      fetcher.services.transfer.addEventListener('transfer:banned', ({ detail }) => {
+        banned.push(String(detail.peer))
+        resolve()
+      })
+    })
+    const download = fetcher.services.transfer.download(entry.cid, { patience: 8_000, sources: [sourceOf(bad)] })
+    // an honest source too early might have sent everything before the bad one is asked
+    await Promise.race([ban, download])
+    await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)] })
+    await download
 
     expect(Buffer.compare(await readAll(fetcher, entry.cid), bytes)).to.equal(0)
     expect(asked).to.be.above(0)

@@ -81,13 +81,14 @@ export class PieceFetch {
 
   /**
    * Fetches from a peer too, or takes note of what it says it has. With
-   * `unchoked` it is asked before it has said hello, and taken to have all.
+   * `early` it is asked before it has said hello, and taken to have all.
    *
    * @throws {ProtocolError} what it says it has does not fit
    */
-  join (session: Session, unchoked = false): void {
+  join (session: Session, early = false): void {
     const { pieceCount } = this.#init.manifest
-    const have = unchoked ? Bitfield.full(pieceCount) : new Bitfield(pieceCount, session.pieces(pieceCount).toBytes())
+    const unchoked = early || session.unchoked
+    const have = early ? Bitfield.full(pieceCount) : new Bitfield(pieceCount, session.pieces(pieceCount).toBytes())
     this.#sessions.set(session.key, session)
     this.#driver.handle({ type: 'peer', peer: session.key, have, maxWindow: MAX_WINDOW, unchoked })
   }

@@ -60,6 +60,9 @@ export class Session {
   /** What the other side said first. */
   remote?: Hello
 
+  /** `true` if the other side lets us ask; it may say so before we know what for. */
+  unchoked = false
+
   readonly #gained = new Set<number>()
   #pieces?: Bitfield
   #handler?: SessionHandler
@@ -179,6 +182,8 @@ export class Session {
     } else if (this.#state === 'open') {
       if (message.type === 'have') {
         this.#gain(message.piece)
+      } else if (message.type === 'choke' || message.type === 'unchoke') {
+        this.unchoked = message.type === 'unchoke'
       }
 
       this.#handler?.message(this, message)

@@ -121,7 +121,7 @@ describe('transfer among hostile peers', function () {
       })
     })
     const download = fetcher.services.transfer.download(entry.cid, { patience: 8_000, sources: [sourceOf(bad)] })
-    // an honest source too early might have sent everything before the bad one is asked
+    // it also unchokes before it is known what there is to be asked for; an honest source too early might have sent everything before the bad one is asked
     await Promise.race([ban, download])
     await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)] })
     await download

@@ -32,5 +32,5 @@ export function readAddresses (addresses: Uint8Array[]): Multiaddr[] {
 
 /** Addresses that say whose they are. */
 export function withPeer (addresses: Multiaddr[], peer: PeerKey): Multiaddr[] {
-  return addresses.map(address => address.getComponents().some(({ name }) => name === 'p2p') ? address : address.encapsulate(`/p2p/${peer}`))
+  return addresses.map(address => address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${peer}`))
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { peerIdFromString } from '@libp2p/peer-id'
 import { PeerBudgets } from '../budget.ts'
+import { directConnection, openDirect } from '../direct.ts'
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { encodeMessage, parseMessage } from './codec.ts'
@@ -203,7 +203,7 @@ export class Links {
   async #open (key: PeerKey): Promise<Channel<Message>> {
     const { connectionManager } = this.#init
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-    const open = connectionManager.getConnections(peerIdFromString(key)).find(({ status, limits }) => status === 'open' && limits == null)
+    const open = directConnection(connectionManager, key)
 
     if (open != null) {
       try {
@@ -214,10 +214,7 @@ export class Links {
       }
     }
 
-    const addresses = this.#init.addresses(key)
-    const connection = await connectionManager.openConnection(addresses.length > 0 ? addresses : peerIdFromString(key), { signal })
-
-    return this.#openOver(key, connection, signal)
+    return this.#openOver(key, await openDirect(connectionManager, key, this.#init.addresses(key), { signal }), signal)
   }
 
   async #openOver (key: PeerKey, connection: Connection, signal: AbortSignal): Promise<Channel<Message>> {

@@ -18,7 +18,7 @@ export interface HttpAddress {
 export const HUB_DEFAULTS = {
   network: 'formicary',
   name: 'hub',
-  listen: ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws'],
+  listen: ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip4/0.0.0.0/udp/4001/webrtc-direct'],
   http: '127.0.0.1:4003',
   maxConnections: 2_000,
   maxReservations: 1_024

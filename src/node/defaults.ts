@@ -1,5 +1,5 @@
 /**
- * What a node is made of in Node: TCP, and files.
+ * What a node is made of in Node: TCP, WebSockets and WebRTC, and files.
  *
  * @module
  */
@@ -12,23 +12,28 @@ import { nodeFiles } from '../catalog/node-files.ts'
 import { diskStore } from '../store/disk.ts'
 import { storeError } from '../store/disk-files.ts'
 import { memoryStore } from '../store/index.ts'
+import { colonyDht } from './dht.ts'
 import { fastNoise } from './fast-noise.ts'
 import { RecordsDatastore } from './records.ts'
 import { safeYamux } from './safe-yamux.ts'
-import type { Defaults } from './platform.ts'
+import { webRtcTransports } from './web-rtc.ts'
+import { boundedWebSockets } from './web-sockets.ts'
+import type { Defaults, PlatformInit } from './platform.ts'
 
 /** The parts that differ by platform. */
-export async function platformDefaults (dataDir?: string): Promise<Defaults> {
-  const network = {
-    listen: ['/ip4/0.0.0.0/tcp/0'],
-    transports: [tcp()],
+export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
+  const defaults = {
+    listen: ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/udp/0/webrtc-direct', '/p2p-circuit', '/webrtc'],
+    transports: [tcp(), boundedWebSockets(), ...webRtcTransports(iceServers)],
     connectionEncrypters: [fastNoise()],
     streamMuxers: [safeYamux()],
-    files: nodeFiles()
+    light: false,
+    files: nodeFiles(),
+    dht: colonyDht(network, { clientMode: false })
   }
 
   if (dataDir == null) {
-    return { ...network, datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
+    return { ...defaults, datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
   }
 
   await mkdir(dataDir, { recursive: true }).catch((err: unknown) => {
@@ -37,7 +42,7 @@ export async function platformDefaults (dataDir?: string): Promise<Defaults> {
   const datastore = new RecordsDatastore(join(dataDir, 'records'))
 
   return {
-    ...network,
+    ...defaults,
     datastore,
     store: diskStore({ downloads: join(dataDir, 'downloads'), parts: join(dataDir, 'parts') }),
     open: async () => { await datastore.open() },

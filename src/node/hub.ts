@@ -1,8 +1,8 @@
 /**
  * A hub: the entrance of a colony, ready-made, for Node.
  *
- * A hub is a libp2p node that can be dialled from anywhere, over TCP and over
- * WebSockets. It is needed to come in and never again: it introduces
+ * A hub is a libp2p node that can be dialled from anywhere, over TCP,
+ * WebSockets and WebRTC direct. It is needed to come in and never again: it introduces
  * newcomers, answers in the DHT, passes on what others search, and relays the
  * first handshake of two nodes that cannot dial each other. It is a member like
  * any other, in the roles `hub` and `relay`; it shares nothing and keeps no
@@ -47,7 +47,7 @@ import { platformDefaults } from './defaults.ts'
 import { HubMetrics } from './hub-metrics.ts'
 import { HubNode } from './hub-node.ts'
 import { loadIdentity } from './identity.ts'
-import { boundedWebSockets } from './web-sockets.ts'
+import { reachable } from './reach.ts'
 import type { Health } from './hub-health.ts'
 import type { NodeInit } from './index.ts'
 import type { Membership } from '../membership/index.ts'
@@ -88,7 +88,7 @@ export interface HubInit extends Pick<NodeInit, 'network' | 'dataDir' | 'bootstr
    * Addresses to listen on. All of them are needed: if one cannot be had, the
    * hub does not start.
    *
-   * @default ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws']
+   * @default ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip4/0.0.0.0/udp/4001/webrtc-direct']
    */
   listen?: string[]
 
@@ -205,23 +205,23 @@ export interface Hub extends TypedEventTarget<HubEvents>, AsyncDisposable {
 export async function createHub (init: HubInit = {}): Promise<Hub> {
   const settings = checkHubInit(init)
   const { network, dataDir, maxConnections, maxReservations } = settings
-  const { datastore, open, close, transports, connectionEncrypters, streamMuxers } = await platformDefaults(dataDir)
+  const { datastore, dht, open, close, transports, connectionEncrypters, streamMuxers } = await platformDefaults({ network, dataDir })
   const metrics = settings.http === false ? undefined : new HubMetrics(dataDir)
   await open()
 
   try {
     const libp2p = await createLibp2p<HubServices>({
-      transports: [...transports, boundedWebSockets()],
+      transports,
       connectionEncrypters,
       streamMuxers,
       datastore,
       privateKey: await loadIdentity(datastore),
-      addresses: { listen: settings.listen, announce: settings.announce },
+      addresses: { listen: settings.listen, announce: settings.announce, announceFilter: reachable },
       connectionManager: { maxConnections, inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: MAX_PENDING },
       metrics: metrics?.factory,
       ...init.libp2p,
       services: {
-        ...colonyBasics(network),
+        ...colonyBasics({ dht }),
         membership: membership({ network, name: settings.name, roles: ['hub', 'relay'] }),
         relay: circuitRelayServer({ reservations: { maxReservations, reservationTtl: RESERVATION_TTL } }),
         search: search({ network }),

@@ -21,6 +21,8 @@ import { checkInit } from './check-init.ts'
 import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
+import { reachable } from './reach.ts'
+import type { IceServer } from './platform.ts'
 import type { Catalog, CatalogEvents, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
@@ -76,10 +78,23 @@ export interface NodeInit {
 
   /**
    * Addresses to listen on; with none of them, nobody can dial this node.
+   * `/p2p-circuit` stands for all hubs that it is connected with: they tell it of
+   * those who want to reach it, which happens over WebRTC if `/webrtc` is here
+   * too.
    *
-   * @default ['/ip4/0.0.0.0/tcp/0']
+   * @default Node: `/ip4/0.0.0.0/tcp/0`, `/ip4/0.0.0.0/udp/0/webrtc-direct`, `/p2p-circuit` and `/webrtc`;
+   * browsers, which have nothing else: `/p2p-circuit` and `/webrtc`
    */
   listen?: string[]
+
+  /**
+   * Servers that tell a node how it is seen from outside its network (STUN), or
+   * pass its data on (TURN), for connections over WebRTC between two nodes
+   * behind routers. `[]` for none: enough on one network.
+   *
+   * @default public STUN servers, those of `@libp2p/webrtc`
+   */
+  iceServers?: IceServer[]
 
   /**
    * Peers that are served at once.
@@ -239,7 +254,7 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 export async function createNode (init: NodeInit = {}): Promise<Node> {
   checkInit(init)
   const { network = 'formicary', name, uploadSlots, uploadLimit } = init
-  const { listen, files, datastore, open, close, store: platformStore, ...platform } = await platformDefaults(init.dataDir)
+  const { listen, files, datastore, dht, light, open, close, store: platformStore, connectionManager, ...platform } = await platformDefaults({ ...init, network })
   const store = init.store ?? platformStore
   await open()
 
@@ -248,12 +263,12 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
       ...platform,
       datastore,
       privateKey: await loadIdentity(datastore),
-      addresses: { listen: init.listen ?? listen },
-      connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD },
+      addresses: { listen: init.listen ?? listen, announceFilter: reachable },
+      connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD, ...connectionManager },
       ...init.libp2p,
       services: {
-        ...colonyBasics(network),
-        membership: membership({ network, name }),
+        ...colonyBasics({ dht }),
+        membership: membership({ network, name, light }),
         catalog: catalog({ store, files }),
         search: search({ network }),
         transfer: transfer({ store, network, uploadSlots, uploadLimit }),

@@ -1,5 +1,6 @@
 import { CustomProgressEvent } from 'progress-events'
 import { optionalComponent } from '../components.ts'
+import { directConnection } from '../direct.ts'
 import { Driver } from '../driver.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { DEFAULT_HOPS, DEFAULT_LIMIT, DEFAULT_TIMEOUT, MAX_HOPS, MAX_LIMIT, MAX_STREAMS, MAX_TIMEOUT, QUERY_ID_SIZE, searchProtocol } from './constants.ts'
@@ -255,10 +256,7 @@ export class Search implements SearchInterface, Startable {
   }
 
   #connectionTo (peer: PeerKey): Connection | undefined {
-    const peerId = this.#neighbours.get(peer)
-    const connections = peerId == null ? [] : this.#components.connectionManager.getConnections(peerId)
-
-    return connections.find(({ status, limits }) => status === 'open' && limits == null)
+    return this.#neighbours.has(peer) ? directConnection(this.#components.connectionManager, peer) : undefined
   }
 
   #newAsker (): number {

@@ -16,7 +16,7 @@
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { decodeMessage } from './codec.ts'
-import { HELLO_TIMEOUT, IDLE_SESSION_TIME, IDLE_STREAM_TIME, MAX_MESSAGE_SIZE, MAX_UNSENT } from './constants.ts'
+import { HELLO_TIMEOUT, IDLE_SESSION_TIME, IDLE_STREAM_TIME, MAX_MESSAGE_SIZE, MAX_UNSENT, MAX_WINDOW, MAX_WINDOW_WEBRTC } from './constants.ts'
 import { parseMessage } from './core/messages.ts'
 import { Session } from './session.ts'
 import type { AnyMessage, Hello } from './core/messages.ts'
@@ -24,6 +24,9 @@ import type { SessionHandler, SessionLine } from './session.ts'
 import type { Channel } from '../wire/channel.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
+
+/** How a connection over WebRTC names what carries its streams. */
+const WEBRTC_MUXER = '/webrtc'
 
 /** Who a line reports to. */
 export interface LineHandler {
@@ -77,6 +80,11 @@ export class Line implements SessionLine {
   /** `true` while the stream takes no more. */
   get full (): boolean {
     return this.#channel.stream.writableNeedsDrain
+  }
+
+  /** Most bytes that may be asked for and not here yet: over WebRTC a stream is reset when 4 MiB lie unread, and nothing slows the sender down. */
+  get maxWindow (): number {
+    return this.connection.multiplexer === WEBRTC_MUXER ? MAX_WINDOW_WEBRTC : MAX_WINDOW
   }
 
   /** Begins a session. */

@@ -2,7 +2,6 @@ import { hashPiece, PIECE_SIZE } from '../content/index.ts'
 import { Driver } from '../driver.ts'
 import { Bitfield } from './core/bitfield.ts'
 import { DownloadCore } from './core/download.ts'
-import { MAX_WINDOW } from './constants.ts'
 import { OpenBuffers } from './piece-buffers.ts'
 import type { DownloadInput, DownloadOutput, Span } from './core/download.ts'
 import type { Message } from './core/messages.ts'
@@ -90,7 +89,7 @@ export class PieceFetch {
     const unchoked = early || session.unchoked
     const have = early ? Bitfield.full(pieceCount) : new Bitfield(pieceCount, session.pieces(pieceCount).toBytes())
     this.#sessions.set(session.key, session)
-    this.#driver.handle({ type: 'peer', peer: session.key, have, maxWindow: MAX_WINDOW, unchoked })
+    this.#driver.handle({ type: 'peer', peer: session.key, have, maxWindow: session.line.maxWindow, unchoked })
   }
 
   leave (peer: PeerKey): void {

@@ -32,6 +32,9 @@ export interface SessionLine {
   /** `true` while the stream takes no more. */
   readonly full: boolean
 
+  /** Most bytes that may be asked for and not here yet. */
+  readonly maxWindow: number
+
   /** When a message came last, in ms. */
   heard: number
 

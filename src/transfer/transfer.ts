@@ -1,10 +1,10 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
-import { withPeer } from '../addresses.ts'
 import { optionalComponent } from '../components.ts'
 import { PIECE_SIZE } from '../content/index.ts'
 import { waitFor } from '../delay.ts'
+import { directConnection, openDirect } from '../direct.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { Announcer } from './announcer.ts'
 import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
@@ -283,7 +283,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
 
     const { connectionManager } = this.#components
-    const open = connectionManager.getConnections(holder).find(({ status, limits }) => status === 'open' && limits == null)
+    const open = directConnection(connectionManager, key)
     const idle = open == null ? undefined : this.#lines.take(open)
 
     if (idle != null) {
@@ -292,7 +292,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
 
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT)]) }
-    const connection = open ?? await connectionManager.openConnection(addresses.length > 0 ? withPeer(addresses, key) : holder, options)
+    const connection = open ?? await openDirect(connectionManager, key, addresses, options)
     const line = await this.#lines.open(connection, options)
 
     if (signal.aborted || swarm.hasSession(key) || !this.#started) {

@@ -17,6 +17,7 @@ class Subject implements SessionLine, SessionHandler {
   readonly peer = PEER
   readonly dialled: boolean
   readonly full = false
+  readonly maxWindow = 1_048_576
   readonly sent: AnyMessage[] = []
   readonly reported: string[] = []
   readonly session: Session

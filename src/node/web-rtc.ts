@@ -1,4 +1,4 @@
-import { webRTC, webRTCDirect } from '@libp2p/webrtc'
+import { webRTC, webRTCDirect } from '#webrtc'
 import { relayTransport } from './relays.ts'
 import type { IceServer } from './platform.ts'
 import type { Libp2pInit } from 'libp2p'

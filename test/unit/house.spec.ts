@@ -194,12 +194,13 @@ describe('house: package', () => {
   const packagesIn = (...patterns: string[]): Set<string> => new Set(files(...patterns)
     .flatMap(file => importsOf(join(ROOT, file)))
     .map(({ specifier }) => specifier)
-    .filter(specifier => !/^\.|^node:/.test(specifier))
+    .filter(specifier => !/^[.#]|^node:/.test(specifier))
     .map(packageOf)
     .filter(name => name !== packageJson.name))
 
-  const inSource = packagesIn('src/**/*.ts')
-  const inTests = packagesIn('test/**/*.ts', 'test/lint/*.js', 'examples/**/*.ts')
+  const BUILD = ['src/vendor/build.ts', 'src/vendor/patches.ts']
+  const inSource = packagesIn(...files('src/**/*.ts').filter(file => !BUILD.includes(file)), 'dist/vendor/*.js')
+  const inTests = packagesIn('test/**/*.ts', 'test/lint/*.js', 'examples/**/*.ts', ...BUILD)
   const dependencies = Object.keys(packageJson.dependencies)
   const devDependencies = Object.keys(packageJson.devDependencies)
 

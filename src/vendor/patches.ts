@@ -1,0 +1,102 @@
+/**
+ * What the build changes in `@libp2p/webrtc` 6.0.33, and why.
+ *
+ * @module
+ */
+
+/** Text to replace, which has to stand in the file exactly once. */
+export interface Patch {
+  /** The first of what is replaced. */
+  from: string
+
+  /**
+   * What ends it, and stays.
+   *
+   * @default nothing: `from` alone is replaced
+   */
+  until?: string
+
+  to: string
+}
+
+/** By file of the package. */
+export const PATCHES: Record<string, Patch[]> = {
+  // The responder closes the channel 'init' as soon as it can. Its 'open' event, and even its 'close', may have been before anybody here
+  // listens: a quarter of the dials between two pages waited for them in vain until they timed out.
+  'dist/src/private-to-private/initiate-connection.js': [
+    {
+      from: `        if (channel.readyState !== 'open') {
+            log.trace('wait for init channel to open');`,
+      to: `        if (channel.readyState === 'connecting') {
+            log.trace('wait for init channel to open');`
+    },
+    {
+      from: `            await pEvent(channel, 'open', {
+                signal
+            });`,
+      to: `            await pEvent(channel, ['open', 'close'], {
+                signal
+            });
+            if (peerConnection.connectionState === 'failed' || peerConnection.connectionState === 'closed') {
+                throw new SDPHandshakeFailedError('The connection closed before its first channel was open');
+            }`
+    },
+    {
+      from: `        await pEvent(channel, 'close', {
+            signal
+        });`,
+      to: `        if (channel.readyState !== 'closed') {
+            await pEvent(channel, 'close', {
+                signal
+            });
+        }`
+    }
+  ],
+
+  // A certificate is handed in or made by 60 lines of ours, instead of by @peculiar/x509 and kept by @libp2p/keychain: 8 MB less to install.
+  'dist/src/private-to-public/transport.js': [
+    {
+      from: 'import \'reflect-metadata\';\n',
+      to: 'import { createCertificate } from \'formicary:certificate\';\n'
+    },
+    {
+      from: '    async getCertificate(forceRenew) {\n',
+      until: 'function isTransportCertificate(obj)',
+      to: `    async getCertificate() {
+        return await this.certInit.certificate?.() ?? createCertificate();
+    }
+}
+`
+    }
+  ],
+
+  // The one who dials shows a certificate that nobody looks at: node-datachannel makes one itself.
+  'dist/src/private-to-public/utils/get-rtcpeerconnection.js': [
+    { from: 'const crypto = new Crypto();\n', to: '' },
+    {
+      from: '    if (options.certificate == null) {\n',
+      until: '    const rtcConfig = ',
+      to: ''
+    },
+    { from: 'options.certificate.pem', to: 'options.certificate?.pem' },
+    { from: 'options.certificate.privateKey', to: 'options.certificate?.privateKey' }
+  ]
+}
+
+/**
+ * The text with all patches.
+ *
+ * @throws {Error} the text is not what a patch was made for
+ */
+export function patched (text: string, patches: Patch[]): string {
+  return patches.reduce((before, { from, until, to }) => {
+    const start = before.indexOf(from)
+    const end = until == null ? start + from.length : before.indexOf(until, start)
+
+    if (start === -1 || end === -1 || before.includes(from, start + 1)) {
+      throw new Error(`Expected to find once: ${from}${until == null ? '' : ` … ${until}`}`)
+    }
+
+    return before.slice(0, start) + to + before.slice(end)
+  }, text)
+}

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { expect } from 'chai'
 import { ESLint } from 'eslint'
 import ts from 'typescript'
+import { candidates } from '../browser/specs.ts'
 import { exportsOf, findCycle, importsOf } from '../lint/imports.ts'
 import { importFault, packageOf } from '../lint/layers.ts'
 import { entries, files, packageJson, read, ROOT } from '../lint/project.ts'
@@ -236,9 +237,13 @@ describe('house: package', () => {
   })
 
   it('runs every test there is', () => {
-    const run = [...packageJson.scripts.test.matchAll(/"([^"]+)"/g)].map(([, pattern]) => pattern)
+    const { test, 'test:browser': inBrowser } = packageJson.scripts
+    const inNode = [...test.matchAll(/"([^"]+)"/g)].map(([, pattern]) => pattern)
 
-    expect(files(...run)).to.deep.equal(files('test/**/*.spec.ts'))
+    expect(test).to.include('&& npm run test:browser')
+    expect(inBrowser).to.equal('node test/browser/run.ts')
+    expect([...files(...inNode), ...files('test/browser/**/*.spec.ts')].sort()).to.deep.equal(files('test/**/*.spec.ts'))
+    expect(candidates()).to.include.members(files('test/browser/**/*.spec.ts'))
   })
 })
 

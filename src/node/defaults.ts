@@ -12,6 +12,7 @@ import { nodeFiles } from '../catalog/node-files.ts'
 import { diskStore } from '../store/disk.ts'
 import { storeError } from '../store/disk-files.ts'
 import { memoryStore } from '../store/index.ts'
+import { loadCertificate } from './certificate.ts'
 import { colonyDht } from './dht.ts'
 import { fastNoise } from './fast-noise.ts'
 import { RecordsDatastore } from './records.ts'
@@ -20,29 +21,36 @@ import { webRtcTransports } from './web-rtc.ts'
 import { boundedWebSockets } from './web-sockets.ts'
 import type { Defaults, PlatformInit } from './platform.ts'
 
+/** What is kept. */
+type Kept = Pick<Defaults, 'datastore' | 'store' | 'open' | 'close'>
+
 /** The parts that differ by platform. */
 export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
-  const defaults = {
+  const kept = dataDir == null ? nothingKept() : await keptIn(dataDir)
+
+  return {
+    ...kept,
     listen: ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/udp/0/webrtc-direct', '/p2p-circuit', '/webrtc'],
-    transports: [tcp(), boundedWebSockets(), ...webRtcTransports(iceServers)],
+    transports: [tcp(), boundedWebSockets(), ...webRtcTransports(iceServers, async () => loadCertificate(kept.datastore))],
     connectionEncrypters: [fastNoise()],
     streamMuxers: [safeYamux()],
     light: false,
     files: nodeFiles(),
     dht: colonyDht(network, { clientMode: false })
   }
+}
 
-  if (dataDir == null) {
-    return { ...defaults, datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
-  }
+function nothingKept (): Kept {
+  return { datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
+}
 
+async function keptIn (dataDir: string): Promise<Kept> {
   await mkdir(dataDir, { recursive: true }).catch((err: unknown) => {
     throw storeError(err, `${dataDir} cannot be the folder of a node`)
   })
   const datastore = new RecordsDatastore(join(dataDir, 'records'))
 
   return {
-    ...defaults,
     datastore,
     store: diskStore({ downloads: join(dataDir, 'downloads'), parts: join(dataDir, 'parts') }),
     open: async () => { await datastore.open() },

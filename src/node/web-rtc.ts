@@ -1,5 +1,6 @@
 import { webRTC, webRTCDirect } from '#webrtc'
 import { relayTransport } from './relays.ts'
+import type { WebRTCDirectInit } from '#webrtc'
 import type { IceServer } from './platform.ts'
 import type { Libp2pInit } from 'libp2p'
 
@@ -9,9 +10,10 @@ import type { Libp2pInit } from 'libp2p'
  * in the address.
  *
  * @param iceServers - default: public STUN servers that libp2p names
+ * @param certificate - what is shown to those who dial over WebRTC direct
  */
-export function webRtcTransports (iceServers?: IceServer[]): NonNullable<Libp2pInit['transports']> {
+export function webRtcTransports (iceServers?: IceServer[], certificate?: WebRTCDirectInit['certificate']): NonNullable<Libp2pInit['transports']> {
   const settings = iceServers == null ? {} : { rtcConfiguration: { iceServers } }
 
-  return [relayTransport(), webRTC(settings), webRTCDirect(settings)]
+  return [relayTransport(), webRTC(settings), webRTCDirect({ ...settings, certificate })]
 }

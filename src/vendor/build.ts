@@ -19,8 +19,8 @@ import type { Plugin } from 'esbuild'
 
 const VERSION = '6.0.33'
 
-/** What a patch imports to have what is in `certificate.ts`. */
-const CERTIFICATE = 'formicary:certificate'
+/** What a patch imports to have what is in a file here. */
+const OWN = 'formicary:'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const entry = fileURLToPath(import.meta.resolve('@libp2p/webrtc'))
@@ -80,7 +80,7 @@ const external: Plugin = {
         return undefined
       }
 
-      return path === CERTIFICATE ? { path: join(here, 'certificate.ts') } : { path, external: true, sideEffects: false }
+      return path.startsWith(OWN) ? { path: join(here, `${path.slice(OWN.length)}.ts`) } : { path, external: true, sideEffects: false }
     })
   }
 }

@@ -21,6 +21,17 @@ export interface Patch {
 
 /** By file of the package. */
 export const PATCHES: Record<string, Patch[]> = {
+  // Its listener aborts this when it closes, after which a node that is started again would refuse everybody.
+  'dist/src/private-to-private/transport.js': [
+    {
+      from: '    async start() {\n',
+      to: `    async start() {
+        this.shutdownController = new AbortController();
+        setMaxListeners(Infinity, this.shutdownController.signal);
+`
+    }
+  ],
+
   // The responder closes the channel 'init' as soon as it can. Its 'open' event, and even its 'close', may have been before anybody here
   // listens: a quarter of the dials between two pages waited for them in vain until they timed out.
   'dist/src/private-to-private/initiate-connection.js': [
@@ -68,6 +79,15 @@ export const PATCHES: Record<string, Patch[]> = {
 }
 `
     }
+  ],
+
+  // A port cannot be given back: see udp-mux.ts.
+  'dist/src/private-to-public/utils/stun-listener.js': [
+    {
+      from: 'import { IceUdpMuxListener } from \'node-datachannel\';',
+      to: 'import { udpMux } from \'formicary:udp-mux\';'
+    },
+    { from: 'new IceUdpMuxListener(port, host)', to: 'udpMux(port, host)' }
   ],
 
   // The one who dials shows a certificate that nobody looks at: node-datachannel makes one itself.

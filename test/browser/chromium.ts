@@ -29,14 +29,15 @@ const PLACES = [
   })
 ])
 
-/** Nothing but the pages of the tests shall use the network. */
+/** Nothing but the pages of the tests shall use the network; and they can tell how much memory they take. */
 const ARGS = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
   '--disable-component-update',
-  '--disable-sync'
+  '--disable-sync',
+  '--enable-precise-memory-info'
 ]
 
 /** Ms that it has to end by itself; then it is killed. */

@@ -12,6 +12,7 @@ import { createLibp2p } from 'libp2p'
 import { searchProtocol } from '../../src/search/constants.ts'
 import { search } from '../../src/search/index.ts'
 import { Shelf } from '../fixtures/search-shelf.ts'
+import { turn } from '../fixtures/turn.ts'
 import type { FindOptions, Hit, Search, SearchInit, SearchMembership, SearchSource } from '../../src/search/index.ts'
 import type { Libp2p, StreamHandler } from '@libp2p/interface'
 
@@ -51,7 +52,7 @@ async function knows (node: SearchNode, other: SearchNode): Promise<void> {
     node.addEventListener('peer:identify', function listener ({ detail }) {
       if (detail.peerId.equals(other.peerId)) {
         node.removeEventListener('peer:identify', listener)
-        setImmediate(resolve)
+        void turn().then(resolve)
       }
     })
   })

@@ -9,7 +9,9 @@ import { decodeMessage, encodeBlock, encodeMessage } from '../../src/transfer/co
 import { transferProtocol } from '../../src/transfer/constants.ts'
 import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { encodeFrame, FrameDecoder } from '../../src/wire/frame.ts'
+import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makeBare, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { memoryUse } from '../fixtures/memory-use.ts'
 import type { Store } from '../../src/store/index.ts'
 import type { AnyMessage } from '../../src/transfer/core/messages.ts'
 import type { Peer } from '../fixtures/colony.ts'
@@ -93,7 +95,7 @@ describe('transfer among hostile peers', function () {
   async function downloadBeside (other: Libp2p): Promise<Peer> {
     const fetcher = await peer()
     await fetcher.services.transfer.download(entry.cid, { patience: 5_000, sources: [sourceOf(other), sourceOf(honest)] })
-    expect(Buffer.compare(await readAll(fetcher, entry.cid), bytes)).to.equal(0)
+    expect(sameBytes(await readAll(fetcher, entry.cid), bytes)).to.equal(true)
 
     return fetcher
   }
@@ -126,7 +128,7 @@ describe('transfer among hostile peers', function () {
     await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)] })
     await download
 
-    expect(Buffer.compare(await readAll(fetcher, entry.cid), bytes)).to.equal(0)
+    expect(sameBytes(await readAll(fetcher, entry.cid), bytes)).to.equal(true)
     expect(asked).to.be.above(0)
     expect(banned).to.deep.equal([String(bad.peerId)])
     const other = await shareBytes(honest, bytesOf(100, 7), 'other')
@@ -258,7 +260,7 @@ describe('transfer among hostile peers', function () {
       const bad = await makeBare()
       nodes.push(bad)
       const connection = await bad.dial(honest.getMultiaddrs())
-      const before = process.memoryUsage().rss
+      const before = memoryUse().all
 
       await Promise.all(Array.from({ length: 30 }, async () => {
         try {
@@ -269,7 +271,7 @@ describe('transfer among hostile peers', function () {
       }))
       const fetcher = await peer()
       expect((await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)], patience: 10_000 })).size).to.equal(entry.size)
-      expect((process.memoryUsage().rss - before) / MIB).to.be.below(256)
+      expect((memoryUse().all - before) / MIB).to.be.below(256)
     })
   }
 
@@ -323,7 +325,7 @@ describe('transfer among hostile peers', function () {
       const before = fetcher.services.transfer.downloaded
       await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)] })
       expect(fetcher.services.transfer.downloaded - before).to.be.below(entry.size)
-      expect(Buffer.compare(await readAll(fetcher, entry.cid), bytes)).to.equal(0)
+      expect(sameBytes(await readAll(fetcher, entry.cid), bytes)).to.equal(true)
     })
   }
 })

@@ -5,6 +5,7 @@ import { decodeMessage, encodeBlock, encodeMessage } from '../../src/transfer/co
 import { transferProtocol } from '../../src/transfer/constants.ts'
 import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { FrameDecoder } from '../../src/wire/frame.ts'
+import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makeBare, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import type { AnyMessage, Hello } from '../../src/transfer/core/messages.ts'
 import type { Peer } from '../fixtures/colony.ts'
@@ -274,7 +275,7 @@ describe('sessions of transfer', function () {
       await met.promise
       await Promise.all([download, fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] })])
 
-      expect(Buffer.compare(await readAll(fetcher, cid), bytes)).to.equal(0)
+      expect(sameBytes(await readAll(fetcher, cid), bytes)).to.equal(true)
     })
   }
 
@@ -413,7 +414,7 @@ describe('sessions of transfer', function () {
       await Promise.all(halves.map(async (half, i) => half.services.transfer.download(cid, { sources: [sourceOf(halves[1 - i]), sourceOf(ada)] })))
 
       for (const half of halves) {
-        expect(Buffer.compare(await readAll(half, cid), bytes)).to.equal(0)
+        expect(sameBytes(await readAll(half, cid), bytes)).to.equal(true)
       }
     }
   })
@@ -435,6 +436,6 @@ describe('sessions of transfer', function () {
     const before = fetcher.services.transfer.downloaded
     await fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] })
     expect(fetcher.services.transfer.downloaded - before).to.be.below(9 * MIB)
-    expect(Buffer.compare(await readAll(fetcher, cid), bytes)).to.equal(0)
+    expect(sameBytes(await readAll(fetcher, cid), bytes)).to.equal(true)
   })
 })

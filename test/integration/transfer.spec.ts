@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { CID } from 'multiformats/cid'
 import { PIECE_SIZE } from '../../src/content/index.ts'
 import { memoryStore } from '../../src/store/index.ts'
+import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { TransferProgressEvent } from '../../src/transfer/index.ts'
@@ -38,7 +39,7 @@ describe('transfer between nodes', function () {
 
       expect(entry).to.include({ name: 'copy.mkv', path: 'a/b', size })
       await cleo.services.transfer.download(cid, { size, sources: [sourceOf(ada), sourceOf(ben)] })
-      expect(Buffer.compare(await readAll(cleo, cid), bytes)).to.equal(0)
+      expect(sameBytes(await readAll(cleo, cid), bytes)).to.equal(true)
     })
   }
 
@@ -114,9 +115,9 @@ describe('transfer between nodes', function () {
       readAll(ben, cid, { sources, offset: 9 * MIB })
     ])
 
-    expect(Buffer.compare(whole, bytes)).to.equal(0)
-    expect(Buffer.compare(part, bytes.subarray(7 * MIB - 3, 9 * MIB - 3))).to.equal(0)
-    expect(Buffer.compare(end, bytes.subarray(9 * MIB))).to.equal(0)
+    expect(sameBytes(whole, bytes)).to.equal(true)
+    expect(sameBytes(part, bytes.subarray(7 * MIB - 3, 9 * MIB - 3))).to.equal(true)
+    expect(sameBytes(end, bytes.subarray(9 * MIB))).to.equal(true)
     expect(await failure(readAll(ben, cid, { offset: 10 * MIB }))).to.have.property('name', 'InvalidParametersError')
     expect(await failure(readAll(ben, cid, { offset: -1 }))).to.have.property('name', 'InvalidParametersError')
   })
@@ -196,7 +197,7 @@ describe('transfer between nodes', function () {
     })))
     await cleo.services.transfer.download(cid, { sources: halves.map(sourceOf) })
 
-    expect(Buffer.compare(await readAll(cleo, cid), bytes)).to.equal(0)
+    expect(sameBytes(await readAll(cleo, cid), bytes)).to.equal(true)
     expect(ben.services.transfer.downloaded).to.equal(0)
   })
 

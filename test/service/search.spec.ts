@@ -5,6 +5,7 @@ import { LocalIndex } from '../../src/search/local-index.ts'
 import { Streams } from '../../src/search/streams.ts'
 import { encodeFrame } from '../../src/wire/frame.ts'
 import { makeEntry, Shelf } from '../fixtures/search-shelf.ts'
+import { turn } from '../fixtures/turn.ts'
 import type { Query } from '../../src/search/core/messages.ts'
 import type { StreamsInit } from '../../src/search/streams.ts'
 import type { Match } from '../../src/search/text-index.ts'
@@ -35,7 +36,7 @@ describe('search: local index', () => {
     const sizes = [index.size]
 
     while (sizes.at(-1) !== 2_000) {
-      await new Promise(resolve => { setImmediate(resolve) })
+      await turn()
       sizes.push(index.size)
     }
 
@@ -89,7 +90,8 @@ describe('search: local index', () => {
     index.close()
     const { size } = index
     shelf.put('owls, new')
-    await new Promise(resolve => { setImmediate(() => { setImmediate(resolve) }) })
+    await turn()
+    await turn()
 
     expect({ found, size: index.size, listeners: shelf.listenerCount('entry:added') + shelf.listenerCount('entry:removed') }).to.deep.equal({ found: 0, size, listeners: 0 })
   })
@@ -206,7 +208,7 @@ describe('search: streams', () => {
     const streams = makeStreams()
     streams.ask(1, undefined, query)
     streams.ask(2, { newStream: async () => { throw new Error('no') } } as unknown as Connection, query)
-    await new Promise(resolve => { setImmediate(resolve) })
+    await turn()
 
     expect(told).to.deep.equal(['failed 1', 'failed 2'])
   })

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
+import { LONG } from './long.ts'
 import { churn, colony, crash, idle, isWhole, mistakes, partition, spread } from './membership-scenarios.ts'
 import { World } from './membership-world.ts'
 import type { Exit } from './membership-world.ts'
 
 /** How many seeds; `npm run test:long` takes many more. */
-const LONG = process.env.LONG != null
 const SEEDS = LONG ? 200 : 12
 
 /** A round of gossip, in ms. */

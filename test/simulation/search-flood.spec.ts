@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { SEEN_COUNT, SEEN_TIME } from '../../src/search/constants.ts'
+import { LONG } from './long.ts'
 import { pickNode, pickNodes, World } from './search-world.ts'
 import type { WorldInit } from './search-world.ts'
 
 /** More with `LONG=1`, which takes minutes. */
-const SEEDS = process.env.LONG == null ? 40 : 1_000
+const SEEDS = LONG ? 1_000 : 40
 
 function eachSeed (run: (seed: number, nodes: number) => void): void {
   for (let seed = 1; seed <= SEEDS; seed++) {

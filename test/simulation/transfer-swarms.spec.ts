@@ -1,11 +1,12 @@
 import { expect } from 'chai'
 import { BLOCK_SIZE, MEMORY_BUDGET } from '../../src/transfer/constants.ts'
+import { LONG } from './long.ts'
 import { randomSwarm } from './swarms.ts'
 import { World } from './transfer.ts'
 import type { Behaviour, PeerInit, WorldInit } from './transfer.ts'
 
 /** More with `LONG=1`, which takes minutes. */
-const SEEDS = process.env.LONG == null ? 200 : 5_000
+const SEEDS = LONG ? 5_000 : 200
 const MIB = 1024 * 1024
 
 /** Virtual time in which a swarm has to be done, in ms. */
@@ -61,7 +62,7 @@ describe('transfer: swarms, simulated', function () {
   this.timeout(SEEDS * 2_000)
 
   after(() => {
-    if (process.env.LONG != null) {
+    if (LONG) {
       console.table(measured)
     }
   })

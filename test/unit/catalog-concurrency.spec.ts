@@ -1,11 +1,7 @@
 import { expect } from 'chai'
 import { parallel } from '../../src/catalog/parallel.ts'
 import { Locks, Slots } from '../../src/catalog/slots.ts'
-
-/** Lets everything that can run do so. */
-async function settle (): Promise<void> {
-  await new Promise(resolve => { setImmediate(resolve) })
-}
+import { turn } from '../fixtures/turn.ts'
 
 async function collect<T> (source: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = []
@@ -22,7 +18,7 @@ describe('catalog parallel', () => {
     const gates = new Map([1, 2, 3].map(item => [item, Promise.withResolvers<number>()]))
     const results = parallel([1, 2, 3], 3, async item => gates.get(item)!.promise)
     const first = results.next()
-    await settle()
+    await turn()
     gates.get(2)!.resolve(20)
     expect((await first).value).to.equal(20)
     gates.get(1)!.resolve(10)
@@ -42,13 +38,13 @@ describe('catalog parallel', () => {
     }
     const results = parallel(source(), 4, async item => {
       most = Math.max(most, ++running)
-      await settle()
+      await turn()
       running--
 
       return item
     })
     await results.next()
-    await settle()
+    await turn()
     expect(taken).to.be.at.most(8)
     expect(await collect(results)).to.have.lengthOf(99)
     expect(most).to.equal(4)
@@ -99,7 +95,7 @@ describe('catalog slots', () => {
       order.push(id)
       await gate.promise
     }))
-    await settle()
+    await turn()
     expect(order).to.deep.equal([1])
     gate.resolve()
     await Promise.all(all)
@@ -133,7 +129,7 @@ describe('catalog locks', () => {
       await gate.promise
     })
     const all = [task('a', 'a1'), task('a', 'a2'), task('b', 'b1')]
-    await settle()
+    await turn()
     expect(order).to.deep.equal(['a1', 'b1'])
     gate.resolve()
     await Promise.all(all)

@@ -1,4 +1,5 @@
 import * as dagPb from '@ipld/dag-pb'
+import { concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { expect } from 'chai'
 import { UnixFS } from 'ipfs-unixfs'
 import { CID } from 'multiformats/cid'
@@ -6,6 +7,7 @@ import * as raw from 'multiformats/codecs/raw'
 import * as Digest from 'multiformats/hashes/digest'
 import { hashSync, ManifestBuilder, ManifestReader, MAX_LINKS, MAX_NODE_SIZE, PIECE_SIZE } from '../../src/content/index.ts'
 import { seededRandom, shuffle } from '../../src/random.ts'
+import { sameBytes } from '../fixtures/bytes.ts'
 import type { Manifest } from '../../src/content/index.ts'
 
 const GIB = PIECE_SIZE * MAX_LINKS
@@ -76,7 +78,7 @@ describe('content: reader', () => {
       expect(reader.wanted()).to.have.lengthOf(0)
 
       for (let i = 0; i < read.pieceCount; i++) {
-        expect(Buffer.compare(read.hash(i), manifest.hash(i))).to.equal(0)
+        expect(sameBytes(read.hash(i), manifest.hash(i))).to.equal(true)
       }
     })
   }
@@ -161,17 +163,17 @@ describe('content: reader', () => {
     })
   }
 
-  const twice = (bytes: Uint8Array): Uint8Array => Buffer.concat([bytes, bytes])
+  const twice = (bytes: Uint8Array): Uint8Array => concatBytes(bytes, bytes)
   const many = (count: number): Uint8Array => node(new Array(count).fill({}), new Array(count).fill(PIECE_SIZE))
   const data = (bytes: Uint8Array): Uint8Array => dagPb.encode({ Data: bytes, Links: [...dagPb.decode(GOOD).Links] })
-  const unixfs = (hex: string): Uint8Array => data(Buffer.concat([dagPb.decode(GOOD).Data as Uint8Array, Buffer.from(hex, 'hex')]))
+  const unixfs = (hex: string): Uint8Array => data(concatBytes(dagPb.decode(GOOD).Data as Uint8Array, hexToBytes(hex)))
 
   const hostile = [
-    { what: 'data that ends early', bytes: data(Buffer.from('080218', 'hex')) },
-    { what: 'an endless size', bytes: data(Buffer.from('080218ffffffffffffffffffffffff01', 'hex')) },
+    { what: 'data that ends early', bytes: data(hexToBytes('080218')) },
+    { what: 'an endless size', bytes: data(hexToBytes('080218ffffffffffffffffffffffff01')) },
     { what: 'nothing', bytes: new Uint8Array() },
-    { what: 'no dag-pb', bytes: Buffer.from('hello world') },
-    { what: 'no UnixFS', bytes: data(Buffer.from('ffffffff', 'hex')) },
+    { what: 'no dag-pb', bytes: utf8ToBytes('hello world') },
+    { what: 'no UnixFS', bytes: data(hexToBytes('ffffffff')) },
     { what: 'no data', bytes: dagPb.encode(dagPb.prepare({ Links: [{ Hash: LEAF, Tsize: 1 }] })) },
     { what: 'no links', bytes: node([], []) },
     { what: 'sizes without links', bytes: node([], [PIECE_SIZE, 5]) },

@@ -1,4 +1,3 @@
-import fs from 'node:fs/promises'
 import { encode } from '@msgpack/msgpack'
 import { expect } from 'chai'
 import { base16 } from 'multiformats/bases/base16'
@@ -6,6 +5,7 @@ import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_HITS_PER_MESSAGE, MAX_MESSAGE_SIZE
 import { parseAnswer, parseQuery } from '../../src/search/core/messages.ts'
 import { decodeValue } from '../../src/wire/channel.ts'
 import { makeHit } from '../fixtures/search-shelf.ts'
+import vectors from '../vectors/search.json' with { type: 'json' }
 
 const query = { type: 'query', id: new Uint8Array(16), text: 'owls', hops: 3, limit: 100, timeout: 5000, filter: {}, asked: new Uint8Array() }
 const hit = makeHit('owls.txt')
@@ -21,10 +21,7 @@ function toJSON (value: unknown): unknown {
 }
 
 describe('search: messages', () => {
-  it('reads every message of version 1.0.0 as it was written', async () => {
-    const file = await fs.readFile(new URL('../vectors/search.json', import.meta.url), 'utf8')
-    const vectors = JSON.parse(file) as Array<{ what: string, bytes: string, message: { type: string } }>
-
+  it('reads every message of version 1.0.0 as it was written', () => {
     for (const { what, bytes, message } of vectors) {
       const value = decodeValue(base16.baseDecode(bytes))
       const read = message.type === 'query' ? parseQuery(value) : parseAnswer(value)

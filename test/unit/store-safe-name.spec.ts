@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { randomInt, seededRandom } from '../../src/random.ts'
 import { cutName, MAX_NAME_SIZE, numberedName, safeName } from '../../src/store/safe-name.ts'
 
-const bytes = (text: string): number => Buffer.byteLength(text)
+const bytes = (text: string): number => new TextEncoder().encode(text).length
 
 describe('store: safe name', () => {
   const names: Array<[name: string, safe: string]> = [

@@ -1,9 +1,9 @@
-import fs from 'node:fs/promises'
 import { expect } from 'chai'
 import { base16 } from 'multiformats/bases/base16'
 import { encodeMessage, parseMessage } from '../../src/membership/codec.ts'
 import { readClaim, readRecord } from '../../src/membership/record.ts'
 import { decodeValue } from '../../src/wire/channel.ts'
+import file from './membership.json' with { type: 'json' }
 import type { WireMessage } from '../../src/membership/codec.ts'
 import type { Message, News } from '../../src/membership/core/messages.ts'
 
@@ -46,11 +46,7 @@ function open (message: WireMessage): Message | { type: 'bye' } {
 }
 
 describe('membership: version 1.0.0', () => {
-  let vectors: Vectors
-
-  before(async () => {
-    vectors = JSON.parse(await fs.readFile(new URL('membership.json', import.meta.url), 'utf8')) as Vectors
-  })
+  const vectors = file as Vectors
 
   it('reads every record and claim, and knows their signatures', async () => {
     for (const { envelope, record } of vectors.records) {

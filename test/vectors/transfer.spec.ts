@@ -1,4 +1,3 @@
-import fs from 'node:fs/promises'
 import { encode } from '@msgpack/msgpack'
 import { expect } from 'chai'
 import { base16 } from 'multiformats/bases/base16'
@@ -7,6 +6,7 @@ import { MAX_MESSAGE_SIZE } from '../../src/transfer/constants.ts'
 import { decodeMessage, encodeBlock, encodeMessage } from '../../src/transfer/codec.ts'
 import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { encodeFrame, FrameDecoder } from '../../src/wire/frame.ts'
+import file from './transfer.json' with { type: 'json' }
 import type { AnyMessage } from '../../src/transfer/core/messages.ts'
 
 interface Vector {
@@ -46,11 +46,7 @@ function toJSON (message: AnyMessage): unknown {
 }
 
 describe('transfer: every message of version 1.0.0', () => {
-  let vectors: Vector[]
-
-  before(async () => {
-    vectors = JSON.parse(await fs.readFile(new URL('transfer.json', import.meta.url), 'utf8')) as Vector[]
-  })
+  const vectors = file as Vector[]
 
   it('is read as it was written', () => {
     for (const { what, bytes, message } of vectors) {

@@ -5,14 +5,13 @@
  * @module
  */
 
-import { memoryStore } from '../../src/store/index.ts'
-import { search } from '../../src/search/index.ts'
+import { createNode } from '../../src/index.ts'
 
 /** What is on `globalThis` in a page. */
 export interface PageGlobals {
   formicary: typeof formicary
 }
 
-const formicary = { memoryStore, search }
+const formicary = { createNode }
 
 Object.assign(globalThis, { formicary })

@@ -21,6 +21,11 @@ export function setBit (bits: Uint8Array, piece: number): void {
   bits[piece >> 3] |= 0x80 >> (piece & 7)
 }
 
+/** `true` if a piece is among them. */
+export function hasBit (bits: Uint8Array, piece: number): boolean {
+  return (bits[piece >> 3] & (0x80 >> (piece & 7))) !== 0
+}
+
 /** Pieces in `a` that are not in `b`. */
 export function without (a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((byte, i) => byte & ~b[i])

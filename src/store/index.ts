@@ -8,8 +8,9 @@
  * its *location*, a string that only the store understands.
  *
  * {@link memoryStore} keeps everything in memory; `diskStore` of
- * `formicary/store/disk` keeps files in a folder. To write another, implement
- * {@link Store} and run the acceptance suite `storeTests` of
+ * `formicary/store/disk` keeps files in a folder, `opfsStore` of
+ * `formicary/store/opfs` in the private files of a browser. To write another,
+ * implement {@link Store} and run the acceptance suite `storeTests` of
  * `formicary/store/tests` on it.
  *
  * @module
@@ -172,6 +173,15 @@ export interface Reader {
    * @throws {ContentChangedError} the bytes end before
    */
   read (offset: number, length: number): Promise<Uint8Array>
+
+  /**
+   * All of the bytes, without reading them: they are read where they are when
+   * the blob is, which goes on after `close`, and fails once they are gone or
+   * changed. A reader without this method can only be read.
+   *
+   * @throws {ContentChangedError} some of the bytes are gone
+   */
+  blob? (): Promise<Blob>
 
   /** Lets go of what was opened. Closing twice is fine. */
   close (): Promise<void>

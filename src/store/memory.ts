@@ -1,7 +1,6 @@
 import { firstBits, setBit } from './bits.ts'
-import { assertPiece, assertRange, assertReadable, assertSize, pieceCount } from './range.ts'
+import { assertPiece, assertRange, assertReadable, assertSize, pieceCount, pieceSize, spans } from './range.ts'
 import { numberedName, safeName } from './safe-name.ts'
-import { PIECE_SIZE } from '../content/constants.ts'
 import { ContentChangedError, InvalidParametersError, NotFoundError, StoreFullError, StoreWriteError } from '../errors.ts'
 import type { Finished, Part, PartInfo, PartInit, Reader, Store } from './index.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -202,22 +201,11 @@ class MemoryStore implements Store {
   }
 }
 
-/** Cuts `length` bytes at `offset` at the borders of pieces. */
-function * spans (offset: number, length: number): Generator<{ piece: number, from: number, start: number, end: number }> {
-  for (let start = 0; start < length;) {
-    const piece = Math.floor((offset + start) / PIECE_SIZE)
-    const from = offset + start - piece * PIECE_SIZE
-    const end = Math.min(length, start + PIECE_SIZE - from)
-    yield { piece, from, start, end }
-    start = end
-  }
-}
-
 function write ({ size, pieces }: Bytes, offset: number, bytes: Uint8Array): void {
   assertRange(size, offset, bytes.byteLength)
 
   for (const { piece, from, start, end } of spans(offset, bytes.byteLength)) {
-    const target = pieces.get(piece) ?? new Uint8Array(Math.min(PIECE_SIZE, size - piece * PIECE_SIZE))
+    const target = pieces.get(piece) ?? new Uint8Array(pieceSize(size, piece))
     pieces.set(piece, target)
     target.set(bytes.subarray(start, end), from)
   }

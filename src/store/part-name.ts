@@ -21,9 +21,12 @@ export function toFileKey (key: string): string {
     return key
   }
 
-  const hash = hashSync(new TextEncoder().encode(key))
+  return `~${hexHash(key)}`
+}
 
-  return `~${Array.from(hash, byte => byte.toString(16).padStart(2, '0')).join('')}`
+/** The SHA-256 of a text: 64 hexadecimal digits, whoever chose the text. */
+export function hexHash (text: string): string {
+  return Array.from(hashSync(new TextEncoder().encode(text)), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** The file of a part; the name of its state file has room as well. */

@@ -12,6 +12,30 @@ export function pieceCount (size: number): number {
   return Math.max(1, Math.ceil(size / PIECE_SIZE))
 }
 
+/** Bytes in a piece of a content of this size. */
+export function pieceSize (size: number, piece: number): number {
+  return Math.min(PIECE_SIZE, size - piece * PIECE_SIZE)
+}
+
+/** What a range has of one piece: from `from` of the piece, the bytes `start` to `end` of the range. */
+export interface Span {
+  piece: number
+  from: number
+  start: number
+  end: number
+}
+
+/** Cuts `length` bytes at `offset` at the borders of pieces. */
+export function * spans (offset: number, length: number): Generator<Span> {
+  for (let start = 0; start < length;) {
+    const piece = Math.floor((offset + start) / PIECE_SIZE)
+    const from = offset + start - piece * PIECE_SIZE
+    const end = Math.min(length, start + PIECE_SIZE - from)
+    yield { piece, from, start, end }
+    start = end
+  }
+}
+
 /**
  * Throws unless this can be the size of a content.
  *

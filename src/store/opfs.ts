@@ -1,0 +1,233 @@
+/**
+ * A store in the Origin Private File System, for browsers.
+ *
+ * Each piece is a file of its own, which the browser replaces as a whole. So a
+ * page that is killed at any time leaves no torn piece: pieces that are there
+ * and not marked are doubtful, and hashed again when the part goes on. And a
+ * finished content is a `Blob` made of files, none of which is in memory.
+ *
+ * What is written has reached the browser, which brings it to the disk when it
+ * likes. One store at a time may use a name; `createNode()` sees to that.
+ *
+ * @module
+ */
+
+import { folderIn, opfsError, removeFrom } from './opfs-files.ts'
+import { isLocation, locationOf, openFolders, readRecord, records, writeRecord } from './opfs-layout.ts'
+import { OpfsPart, readPieces } from './opfs-part.ts'
+import { OpfsReader } from './opfs-reader.ts'
+import { firstBits, hasBit } from './bits.ts'
+import { hexHash, toFileKey } from './part-name.ts'
+import { assertSize, pieceCount, pieceSize } from './range.ts'
+import { numberedName, safeName } from './safe-name.ts'
+import { NotFoundError, StoreFullError, StoreWriteError } from '../errors.ts'
+import type { Finished, Part, PartInfo, PartInit, Reader, Store } from './index.ts'
+import type { ContentRecord, Folders } from './opfs-layout.ts'
+import type { AbortOptions } from '@libp2p/interface'
+
+/** Settings of an {@link opfsStore}. */
+export interface OpfsStoreInit {
+  /** Any name; stores with different names have nothing in common. */
+  name: string
+
+  /**
+   * The folder to keep everything in, such as one that the user has picked.
+   *
+   * @default the root of the Origin Private File System
+   */
+  folder?: FileSystemDirectoryHandle
+}
+
+/** Makes a store of private files of this site. Touches them only when it is used. */
+export function opfsStore (init: OpfsStoreInit): Store {
+  return new OpfsStore(init)
+}
+
+class OpfsStore implements Store {
+  readonly #init: OpfsStoreInit
+  #opening?: Promise<Folders>
+
+  /** File keys of the parts that are open. */
+  readonly #open = new Set<string>()
+
+  /** Ids of what was deleted, for those who still read it. */
+  readonly #deleted = new Set<string>()
+
+  /** The last name that is being given: one after another. */
+  #naming: Promise<unknown> = Promise.resolve()
+
+  constructor (init: OpfsStoreInit) {
+    this.#init = init
+  }
+
+  async part (key: string, { size, name }: PartInit, options?: AbortOptions): Promise<Part> {
+    options?.signal?.throwIfAborted()
+    assertSize(size)
+    const fileKey = toFileKey(key)
+
+    if (this.#open.has(fileKey)) {
+      throw new StoreWriteError(`Part ${key} is open`)
+    }
+
+    this.#open.add(fileKey)
+
+    try {
+      return await this.#openPart(fileKey, { id: crypto.randomUUID(), key, name: safeName(name), size })
+    } catch (err) {
+      this.#open.delete(fileKey)
+      throw opfsError(err, `Could not open part ${key}`)
+    }
+  }
+
+  async * parts (options?: AbortOptions): AsyncGenerator<PartInfo> {
+    const { parts } = await this.#folders()
+
+    for await (const [, record] of records(parts)) {
+      options?.signal?.throwIfAborted()
+
+      if (record != null) {
+        yield { key: record.key, name: record.name, size: record.size }
+      }
+    }
+  }
+
+  async open (location: string, options?: AbortOptions): Promise<Reader> {
+    options?.signal?.throwIfAborted()
+    const { finished, pieces } = await this.#folders()
+    const record = isLocation(location) ? await readRecord(finished, location) : undefined
+    const folder = record == null ? undefined : await folderIn(pieces, record.id)
+
+    if (record == null || folder == null) {
+      throw new NotFoundError(`There is nothing at ${location}`)
+    }
+
+    return new OpfsReader({
+      id: record.id,
+      size: record.size,
+      pieces: folder,
+      isDeleted: () => this.#deleted.has(record.id)
+    })
+  }
+
+  async delete (location: string, options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    const { finished, pieces } = await this.#folders()
+    const record = isLocation(location) ? await readRecord(finished, location) : undefined
+
+    if (record != null) {
+      await this.#attempt('delete a content', async () => {
+        await removeFrom(finished, location)
+        this.#deleted.add(record.id)
+        await removeFrom(pieces, record.id)
+      })
+    }
+  }
+
+  async #openPart (fileKey: string, fresh: ContentRecord): Promise<Part> {
+    const folders = await this.#folders()
+    const known = await readRecord(folders.parts, fileKey)
+    const record = known ?? fresh
+
+    if (record.size !== fresh.size) {
+      throw new StoreWriteError(`Part ${record.key} was begun with ${record.size} bytes, not ${fresh.size}`)
+    }
+
+    const none = firstBits(0, pieceCount(record.size))
+    const found = known == null ? { present: none, marked: none, idle: none } : await readPieces(await folders.pieces.getDirectoryHandle(record.id, { create: true }), record.size)
+    await assertRoom(missing(record.size, found.present))
+    const pieces = await folders.pieces.getDirectoryHandle(record.id, { create: true })
+
+    if (known == null) {
+      await writeRecord(folders.parts, fileKey, record).catch(async err => {
+        await removeFrom(folders.pieces, record.id).catch(() => {})
+        throw err
+      })
+    }
+
+    return new OpfsPart({
+      ...found,
+      size: record.size,
+      pieces,
+      name: async () => this.#inTurn(async () => giveName(folders, record, known != null)),
+      unname: async ({ location }) => { await removeFrom(folders.finished, location) },
+      forget: async () => { await removeFrom(folders.parts, fileKey) },
+      remove: async () => {
+        // a crash between giving the name and forgetting the part leaves both
+        if (known == null || await locationOf(folders, record.id) == null) {
+          await removeFrom(folders.pieces, record.id)
+        }
+      },
+      onClose: () => { this.#open.delete(fileKey) }
+    })
+  }
+
+  async #folders (): Promise<Folders> {
+    this.#opening ??= this.#openFolders()
+
+    try {
+      return await this.#opening
+    } catch (err) {
+      this.#opening = undefined
+      throw opfsError(err, 'Could not open the private files of this site')
+    }
+  }
+
+  async #openFolders (): Promise<Folders> {
+    return openFolders(this.#init.folder ?? await navigator.storage.getDirectory(), this.#init.name)
+  }
+
+  async #inTurn<T> (task: () => Promise<T>): Promise<T> {
+    const turn = this.#naming.then(task)
+    this.#naming = turn.catch(() => {})
+
+    return turn
+  }
+
+  async #attempt (what: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (err) {
+      throw opfsError(err, `Could not ${what}`)
+    }
+  }
+}
+
+/** Gives a content the first name that nobody has, or the one that it got before a crash. */
+async function giveName (folders: Folders, record: ContentRecord, continued: boolean): Promise<Finished> {
+  const before = continued ? await locationOf(folders, record.id) : undefined
+  const given = before == null ? undefined : await readRecord(folders.finished, before)
+
+  if (before != null && given != null) {
+    return { location: before, name: given.name, version: record.id }
+  }
+
+  for (let n = 1, name = record.name; ; name = numberedName(record.name, ++n)) {
+    const location = hexHash(name)
+
+    if (await readRecord(folders.finished, location) == null) {
+      await writeRecord(folders.finished, location, { ...record, name })
+
+      return { location, name, version: record.id }
+    }
+  }
+}
+
+/** Bytes of a part that have no file yet. */
+function missing (size: number, present: Uint8Array): number {
+  let bytes = 0
+
+  for (let piece = 0; piece < pieceCount(size); piece++) {
+    bytes += hasBit(present, piece) ? 0 : pieceSize(size, piece)
+  }
+
+  return bytes
+}
+
+/** @throws {StoreFullError} the browser says that there is no room for so many bytes */
+async function assertRoom (bytes: number): Promise<void> {
+  const { quota, usage } = await navigator.storage.estimate().catch(() => ({ quota: undefined, usage: undefined }))
+
+  if (quota != null && usage != null && bytes > quota - usage) {
+    throw new StoreFullError(`There is no room for ${bytes} bytes: ${Math.max(0, quota - usage)} of ${quota} are free for this site`)
+  }
+}

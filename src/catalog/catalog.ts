@@ -1,19 +1,21 @@
 import { TypedEventEmitter } from 'main-event'
 import { CustomProgressEvent } from 'progress-events'
 import { waitFor } from '../delay.ts'
-import { InvalidParametersError, NotStartedError } from '../errors.ts'
+import { InvalidParametersError, NotFoundError, NotStartedError } from '../errors.ts'
 import { Entries } from './entries.ts'
+import { openFirst, toFile } from './first.ts'
 import { Freshness } from './freshness.ts'
 import { Hasher } from './hasher.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { Records } from './records.ts'
 import { assertName, SharedBytes } from './shared-bytes.ts'
+import { SharedBlobs } from './shared-blobs.ts'
 import { SharedFiles } from './shared-files.ts'
 import { Locks } from './slots.ts'
 import { Tasks } from './tasks.ts'
 import { WatchedRoots } from './watched-roots.ts'
 import type { FileSystem, Skipped } from './files.ts'
-import type { CatalogComponents, CatalogEvents, CatalogInit, Catalog as CatalogInterface, Entry, NewEntry, OpenContent, Shareable, ShareOptions } from './index.ts'
+import type { CatalogComponents, CatalogEvents, CatalogInit, Catalog as CatalogInterface, Entry, FileOptions, NewEntry, OpenContent, Shareable, ShareOptions } from './index.ts'
 import type { CatalogParts } from './parts.ts'
 import type { Item } from './records.ts'
 import type { AbortOptions, Startable } from '@libp2p/interface'
@@ -114,7 +116,8 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     if (typeof what === 'string') {
       yield * this.#sharePath(what, joined)
     } else {
-      yield await running.tasks.run(async () => running.bytes.share(what, { ...joined, ...reporters(options) }))
+      const named = what instanceof File ? { name: what.name, content: what } : what
+      yield await running.tasks.run(async () => running.bytes.share(named, { ...joined, ...reporters(options) }))
     }
   }
 
@@ -160,27 +163,20 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     const running = this.#assertRunning()
     const signal = untilEnd(running, options)
 
-    return running.tasks.run(async () => {
-      let error: unknown
+    return running.tasks.run(async () => openFirst(running.freshness, running.entries.of(cid), async opened => opened, signal))
+  }
 
-      for (const item of running.entries.of(cid)) {
-        signal.throwIfAborted()
+  async file (cid: CID, options: FileOptions = {}): Promise<File> {
+    const running = this.#assertRunning()
+    const signal = untilEnd(running, options)
+    const items = running.entries.of(cid).sort((a, b) => Number(b.entry.name === options.name) - Number(a.entry.name === options.name))
+    const file = await running.tasks.run(async () => openFirst(running.freshness, items, toFile, signal))
 
-        try {
-          const opened = await running.freshness.open(item, { signal })
+    if (file == null) {
+      throw new NotFoundError(`${cid} is not shared by this node`)
+    }
 
-          if (opened != null) {
-            return opened
-          }
-        } catch (err) {
-          error = err
-        }
-      }
-
-      if (error != null) {
-        throw error
-      }
-    })
+    return file
   }
 
   async settled (cid: CID, options: AbortOptions = {}): Promise<void> {
@@ -218,8 +214,8 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
   async #remove (item: Item, unwatched: boolean): Promise<boolean> {
     const { bytes, entries, paths } = this.#assertRunning()
 
-    if (item.where === 'store') {
-      return bytes.remove(item)
+    if (item.where !== 'file') {
+      return item.where === 'blob' ? bytes.removeBlob(item) : bytes.remove(item)
     }
 
     if (!unwatched) {
@@ -242,6 +238,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
       hasher: this.#hasher,
       tasks: new Tasks(log),
       log,
+      blobs: new SharedBlobs(),
       locks: new Locks(),
       skipped: (detail: Skipped) => { this.safeDispatchEvent('entry:skipped', { detail }) }
     }

@@ -108,7 +108,10 @@ export class Entries {
         }
 
         // no bytes have this version, so they would be hashed again after a restart
-        await this.#records.putItem(options.unsure === true ? { ...item, version: '' } : item, options)
+        if (isRecorded(item)) {
+          await this.#records.putItem(options.unsure === true ? { ...item, version: '' } : item, options)
+        }
+
         this.#take(id)
         this.#insert(item)
         this.#listener.added(item.entry)
@@ -159,7 +162,11 @@ export class Entries {
 
       if (this.#hidden.get(id) === item) {
         this.#hidden.delete(id)
-        await this.#records.deleteItem(item)
+
+        if (isRecorded(item)) {
+          await this.#records.deleteItem(item)
+        }
+
         await this.#tidy(item.entry.cid)
       }
 
@@ -167,10 +174,10 @@ export class Entries {
     })
   }
 
-  /** Forgets the manifest of a content that has no entry any more. */
+  /** Forgets the manifest of a content that has no entry on record any more. */
   async #tidy (cid: CID): Promise<void> {
     await this.#cidLocks.run(keyOf(cid), async () => {
-      if (!this.has(cid)) {
+      if (!this.of(cid).some(isRecorded)) {
         await this.#records.deleteManifest(cid)
       }
     })
@@ -206,6 +213,11 @@ export class Entries {
 
     this.#listener.removed(item.entry)
   }
+}
+
+/** What is served from a blob ends with the process. */
+function isRecorded ({ where }: Item): boolean {
+  return where !== 'blob'
 }
 
 /** A string for a map, without the cache of 200 bytes that `cid.toString()` leaves behind. */

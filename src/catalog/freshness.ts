@@ -128,7 +128,11 @@ export class Freshness {
     return opened
   }
 
-  async #manifest ({ entry, version }: Item, reader: Reader, options: AbortOptions): Promise<Manifest | undefined> {
+  async #manifest ({ entry, where, location, version }: Item, reader: Reader, options: AbortOptions): Promise<Manifest | undefined> {
+    if (where === 'blob') {
+      return this.#parts.blobs.manifest(location)
+    }
+
     const current = await reader.version().catch(goneAsUndefined)
 
     return current === version ? this.#parts.records.manifest(entry.cid, entry.size, options) : undefined
@@ -136,7 +140,11 @@ export class Freshness {
 
   /** @throws {NotFoundError} the bytes are gone */
   async #openItem (item: Item, options: AbortOptions): Promise<HashedReader> {
-    const { store, files } = this.#parts
+    const { store, files, blobs } = this.#parts
+
+    if (item.where === 'blob') {
+      return blobs.open(item.location)
+    }
 
     if (item.where === 'store') {
       return store.open(item.location, options)

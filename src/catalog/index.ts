@@ -6,6 +6,9 @@
  * nothing is copied. Entries are kept in the datastore, so after a restart
  * only what changed (by size or modification time) is read again.
  *
+ * A `Blob` or `File`, as a page has it, is served from where it is as well, but
+ * only until the catalog stops; `keep` gives a copy of it to the store.
+ *
  * Bytes are checked at every use: when the size or modification time of a file
  * is not the one it was hashed with, the entry is hashed again before it is
  * served, and an entry whose bytes are gone is removed.
@@ -62,12 +65,13 @@ export interface CatalogComponents {
 }
 
 /**
- * What may be shared: a path, or bytes, which must not change until they are.
- * A stream, whose size is not known, is kept in memory until it ends, and may
- * have 256 MiB; a `Blob` may have any size.
+ * What may be shared: a path, a `File`, or bytes under a name, which must not
+ * change until they are. A stream, whose size is not known, is kept in memory
+ * until it ends, and may have 256 MiB; a `Blob` may have any size.
  */
 export type Shareable =
   | string
+  | File
   | { name: string, content: Uint8Array | AsyncIterable<Uint8Array> | Blob, modified?: number }
 
 /**
@@ -96,6 +100,26 @@ export interface ShareOptions extends AbortOptions, ProgressOptions<ShareProgres
    * @default false
    */
   hidden?: boolean
+
+  /**
+   * Copies a `Blob` or `File` to the store, so that it is shared again after a
+   * restart, and whatever becomes of the file. Otherwise it is served from
+   * where it is, until the catalog stops: a page cannot open it again. Other
+   * bytes are always kept.
+   *
+   * @default false
+   */
+  keep?: boolean
+}
+
+/** Settings of one `file()`. */
+export interface FileOptions extends AbortOptions {
+  /**
+   * The name to prefer, if the content is shared under several.
+   *
+   * @default any of them
+   */
+  name?: string
 }
 
 /** What happens to a catalog. */
@@ -123,6 +147,14 @@ export interface OpenContent {
    * @throws {InvalidParametersError} the content has no such bytes
    */
   read (offset: number, length: number): Promise<Uint8Array>
+
+  /**
+   * All of its bytes, without reading them now: a blob that can be read after
+   * `close` too, and for as long as the bytes are where they are.
+   *
+   * @throws {ContentChangedError} they are not what they were; the entry is being hashed again
+   */
+  blob (): Promise<Blob>
 
   /** Lets go of it. Closing twice is fine. */
   close (): Promise<void>
@@ -159,6 +191,7 @@ export interface Catalog extends TypedEventTarget<CatalogEvents> {
    * entry as soon as it is in the catalog. Files that are already shared and
    * unchanged are yielded without being read.
    *
+   * @throws {ContentChangedError} the file of a `Blob` was changed or removed since it was chosen
    * @throws {NotFoundError} there is nothing at the path
    * @throws {StoreFullError} there is no room for the bytes
    * @throws {StoreWriteError} the store could not take the bytes
@@ -205,6 +238,16 @@ export interface Catalog extends TypedEventTarget<CatalogEvents> {
    * @throws what the file system or the store says, if the bytes are there but cannot be read
    */
   open (cid: CID, options?: AbortOptions): Promise<OpenContent | undefined>
+
+  /**
+   * A content as a `File` with the name, media type and time of its entry. Its
+   * bytes are read from where they are when it is: whatever its size, it takes
+   * no memory. Reading it fails once they are unshared, deleted or changed.
+   *
+   * @throws {NotFoundError} the content is not shared, or no longer what it was
+   * @throws what the file system or the store says, if the bytes are there but cannot be read
+   */
+  file (cid: CID, options?: FileOptions): Promise<File>
 }
 
 /** Makes a catalog as a libp2p service. */

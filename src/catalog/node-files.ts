@@ -4,7 +4,7 @@
  * @module
  */
 
-import { constants } from 'node:fs'
+import { constants, openAsBlob } from 'node:fs'
 import { lstat, open, opendir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { nameFault } from './names.ts'
@@ -79,7 +79,7 @@ async function openFile (path: string): Promise<FileReader> {
       throw new NotFoundError(`${path} is not a file`)
     }
 
-    return new OpenFile(handle, toInfo(stats))
+    return new OpenFile(path, handle, toInfo(stats))
   } catch (err) {
     await handle.close()
     throw err
@@ -90,9 +90,11 @@ async function openFile (path: string): Promise<FileReader> {
 class OpenFile implements FileReader {
   readonly info: FileInfo
   readonly size: number
+  readonly #path: string
   readonly #handle: FileHandle
 
-  constructor (handle: FileHandle, info: FileInfo) {
+  constructor (path: string, handle: FileHandle, info: FileInfo) {
+    this.#path = path
     this.#handle = handle
     this.info = info
     this.size = info.size
@@ -120,6 +122,19 @@ class OpenFile implements FileReader {
 
       done += bytesRead
     }
+  }
+
+  /** A blob goes by the path: what is there afterwards has to be the file that was opened. */
+  async blob (): Promise<Blob> {
+    const blob = await openAsBlob(this.#path).catch((err: Error) => {
+      throw new ContentChangedError(`${this.#path} cannot be opened any more`, { cause: err })
+    })
+
+    if ((await stat(this.#path))?.version !== this.info.version) {
+      throw new ContentChangedError(`${this.#path} is another file by now`)
+    }
+
+    return blob
   }
 
   async close (): Promise<void> {

@@ -1,4 +1,5 @@
 import { ContentChangedError, InvalidParametersError, NotFoundError } from '../errors.ts'
+import { PIECE_SIZE } from '../content/index.ts'
 import type { Manifest } from '../content/index.ts'
 import type { Reader } from '../store/index.ts'
 
@@ -50,13 +51,47 @@ export class OpenedContent {
       }
     }
 
-    this.#init.onChanged()
-    throw new ContentChangedError(`${this.manifest.root} changed where it is shared from`)
+    return this.#changed()
+  }
+
+  async blob (): Promise<Blob> {
+    const { reader, version } = this.#init
+
+    try {
+      const blob = await (reader.blob == null ? this.#copy() : reader.blob())
+
+      if (blob.size === this.manifest.size && await reader.version() === version) {
+        return blob
+      }
+    } catch (err) {
+      if (!isChange(err as Error)) {
+        throw err
+      }
+    }
+
+    return this.#changed()
   }
 
   async close (): Promise<void> {
     this.#init.onClose()
     await this.#init.reader.close()
+  }
+
+  /** What a store cannot give as a blob is read piece by piece, which the platform may keep on its disk. */
+  async #copy (): Promise<Blob> {
+    let blob = new Blob()
+
+    for (let piece = 0; piece < this.manifest.pieceCount; piece++) {
+      const bytes = await this.#init.reader.read(piece * PIECE_SIZE, this.manifest.pieceSize(piece))
+      blob = new Blob([blob, bytes as Uint8Array<ArrayBuffer>])
+    }
+
+    return blob
+  }
+
+  #changed (): never {
+    this.#init.onChanged()
+    throw new ContentChangedError(`${this.manifest.root} changed where it is shared from`)
   }
 }
 

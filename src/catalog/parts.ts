@@ -2,6 +2,7 @@ import type { Entries } from './entries.ts'
 import type { FileSystem, Skipped } from './files.ts'
 import type { Hasher } from './hasher.ts'
 import type { Records } from './records.ts'
+import type { SharedBlobs } from './shared-blobs.ts'
 import type { Locks } from './slots.ts'
 import type { Tasks } from './tasks.ts'
 import type { Store } from '../store/index.ts'
@@ -10,6 +11,7 @@ import type { Logger } from '@libp2p/interface'
 /** What the parts of a running catalog have in common. */
 export interface CatalogParts {
   store: Store
+  blobs: SharedBlobs
   files?: FileSystem
   records: Records
   entries: Entries

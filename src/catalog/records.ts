@@ -29,10 +29,10 @@ import type { Datastore } from 'interface-datastore'
 export interface Item {
   entry: Entry
 
-  /** Whose the bytes are: the user's, or the store's. */
-  where: 'file' | 'store'
+  /** Whose the bytes are: the user's, the store's, or those of a blob, which is not on record. */
+  where: 'file' | 'store' | 'blob'
 
-  /** What to open them by: a path, or a location of the store. */
+  /** What to open them by: a path, or a location of the store or among the blobs. */
   location: string
 
   /** The version that was hashed. */
@@ -65,7 +65,7 @@ const decoder = new Decoder({ maxArrayLength: MAX_EXCEPT, maxMapLength: 32, maxE
 
 /** What tells one item from all others: the path of a file; what the store has may have several names. */
 export function idOf ({ where, location, entry }: Item): string {
-  return where === 'file' ? location : `\0${location}\0${entry.name}`
+  return where === 'file' ? location : `\0${where === 'blob' ? '\0' : ''}${location}\0${entry.name}`
 }
 
 /** Reads and writes the records. */

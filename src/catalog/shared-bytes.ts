@@ -1,5 +1,6 @@
 /**
- * Shares bytes that are nowhere yet, by giving them to the store.
+ * Shares bytes that are nowhere yet, by giving them to the store, and blobs,
+ * which are somewhere for as long as the process lives.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import { PIECE_SIZE } from '../content/index.ts'
 import { InvalidParametersError } from '../errors.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { nameFault } from './names.ts'
+import { readBlob } from './shared-blobs.ts'
 import type { HashSource } from './hasher.ts'
 import type { CatalogParts } from './parts.ts'
 import type { Item } from './records.ts'
@@ -27,6 +29,8 @@ export interface NamedBytes {
 
 /** Settings of one sharing. */
 export interface ShareBytesOptions extends AbortOptions {
+  /** Gives a blob to the store as well. */
+  keep?: boolean
   onFile? (path: string, size: number): void
   onBytes? (path: string, bytes: number, size: number): void
 }
@@ -48,8 +52,8 @@ export class SharedBytes {
     this.#parts = parts
   }
 
-  /** Shares bytes; the same bytes under the same name are the same entry. */
-  async share ({ name, content, modified }: NamedBytes, options: ShareBytesOptions): Promise<Entry> {
+  /** Shares bytes; the same bytes under the same name are the same entry, which is kept if it ever was to be. */
+  async share ({ name, content, modified = modifiedOf(content) }: NamedBytes, options: ShareBytesOptions): Promise<Entry> {
     assertName(name)
     const source = await toSource(content, options)
     options.onFile?.(name, source.size)
@@ -66,12 +70,23 @@ export class SharedBytes {
         return named.entry
       }
 
-      const { location, version } = same[0] ?? await this.#store(source, manifest, name, options)
       const entry = { cid: manifest.root, name, path: '', size: manifest.size, mediaType: mediaTypeOf(name), modified }
+
+      if (content instanceof Blob && options.keep !== true) {
+        return this.#addBlob(entry, content, manifest, options)
+      }
+
+      const { location, version } = same[0] ?? await this.#store(source, manifest, name, options)
+      await this.#removeBlob(this.#blobNamed(entry))
       await this.#parts.entries.add({ entry, where: 'store', location, version }, { ...options, manifest })
 
       return entry
     }, options)
+  }
+
+  /** Removes an item of a blob; `false` if it was gone already. */
+  async removeBlob (item: Item): Promise<boolean> {
+    return this.#parts.locks.run(item.entry.cid.toString(), async () => this.#removeBlob(item))
   }
 
   /** Removes an item of the store, and its bytes if no other has them; `false` if it was gone already. */
@@ -85,6 +100,36 @@ export class SharedBytes {
 
       return removed
     })
+  }
+
+  /** Shares a blob as it is, also in place of one that may not be readable any more. */
+  async #addBlob (entry: Entry, blob: Blob, manifest: Manifest, options: AbortOptions): Promise<Entry> {
+    const { blobs, entries } = this.#parts
+    const same = this.#blobNamed(entry)
+
+    if (same != null) {
+      blobs.replace(same.location, { blob, manifest })
+
+      return same.entry
+    }
+
+    await entries.add({ entry, where: 'blob', location: blobs.add({ blob, manifest }), version: '' }, options)
+
+    return entry
+  }
+
+  #blobNamed ({ cid, name }: Entry): Item | undefined {
+    return this.#parts.entries.of(cid).find(item => item.where === 'blob' && item.entry.name === name)
+  }
+
+  async #removeBlob (item?: Item): Promise<boolean> {
+    if (item == null) {
+      return false
+    }
+
+    this.#parts.blobs.remove(item.location)
+
+    return this.#parts.entries.remove(item)
   }
 
   async #locked<T> (manifest: Manifest, task: () => Promise<T>, options: AbortOptions): Promise<T> {
@@ -147,6 +192,11 @@ async function writeAll (part: Part, source: HashSource, manifest: Manifest, opt
   }
 }
 
+/** When a file was last changed, in ms since 1970. */
+function modifiedOf (content: NamedBytes['content']): number | undefined {
+  return content instanceof File ? content.lastModified : undefined
+}
+
 async function toSource (content: NamedBytes['content'], options: AbortOptions): Promise<HashSource> {
   if (content instanceof Uint8Array) {
     return {
@@ -158,7 +208,7 @@ async function toSource (content: NamedBytes['content'], options: AbortOptions):
   if (content instanceof Blob) {
     return {
       size: content.size,
-      piece: async (offset, length) => new Uint8Array(await content.slice(offset, offset + length).arrayBuffer())
+      piece: async (offset, length) => readBlob(content, offset, length)
     }
   }
 

@@ -23,7 +23,7 @@ import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
 import { reachable } from './reach.ts'
 import type { IceServer } from './platform.ts'
-import type { Catalog, CatalogEvents, Shareable, ShareOptions } from '../catalog/index.ts'
+import type { Catalog, CatalogEvents, FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit, Search } from '../search/index.ts'
@@ -205,6 +205,15 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 
   /** Verified bytes in order, while they arrive; see {@link Transfer.read}. */
   read (what: Downloadable, options?: ReadOptions): AsyncGenerator<Uint8Array>
+
+  /**
+   * A content that this node has as a `File`, to be shown, saved or played; it
+   * is not in memory. See {@link Catalog.file}.
+   *
+   * @throws {NotFoundError} this node does not have it: download it first
+   * @throws {InvalidParametersError} `what` is not something that can be fetched
+   */
+  file (what: Downloadable, options?: FileOptions): Promise<File>
 
   /**
    * Enters the colony through one more known node, and resolves when that is

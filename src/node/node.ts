@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import { InvalidParametersError, NotStartedError } from '../errors.ts'
 import { Entrance } from './entrance.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
-import type { Shareable, ShareOptions } from '../catalog/index.ts'
+import type { FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit } from '../search/index.ts'
@@ -98,6 +98,12 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
   async * read (what: Downloadable, options?: ReadOptions): AsyncGenerator<Uint8Array> {
     const { cid, ...known } = describe(what, options)
     yield * this.libp2p.services.transfer.read(cid, { ...known, ...options, sources: known.sources })
+  }
+
+  async file (what: Downloadable, options?: FileOptions): Promise<File> {
+    const { cid, name } = describe(what)
+
+    return this.libp2p.services.catalog.file(cid, { name, ...options })
   }
 
   async join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId> {

@@ -15,13 +15,14 @@
  * @module
  */
 
+import { openAsBlob } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { hasCode, readAll, remove } from './disk-files.ts'
 import { DiskParts } from './disk-parts.ts'
 import { fileVersion } from './file-version.ts'
 import { assertReadable } from './range.ts'
-import { NotFoundError } from '../errors.ts'
+import { ContentChangedError, NotFoundError } from '../errors.ts'
 import type { Part, PartInfo, PartInit, Reader, Store } from './index.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { BigIntStats } from 'node:fs'
@@ -84,6 +85,7 @@ class DiskStore implements Store {
 
         return await readAll(file, offset, length)
       },
+      blob: async () => openAsBlob(path).catch(gone(path)),
       close: async () => { await file.close() }
     }
   }
@@ -111,6 +113,13 @@ async function statFile (path: string): Promise<BigIntStats> {
   }
 
   return stats
+}
+
+/** `openAsBlob` says only that it could not. */
+function gone (path: string): (err: unknown) => never {
+  return err => {
+    throw new ContentChangedError(`${path} cannot be opened any more`, { cause: err })
+  }
 }
 
 function notFound (path: string): (err: unknown) => never {

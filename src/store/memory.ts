@@ -20,7 +20,7 @@ export interface MemoryStoreInit {
 interface Bytes {
   size: number
   name: string
-  pieces: Map<number, Uint8Array>
+  pieces: Map<number, Uint8Array<ArrayBuffer>>
 }
 
 interface MemoryPart extends Bytes {
@@ -88,6 +88,7 @@ class MemoryStore implements Store {
         return '0'
       },
       read: async (offset, length) => read(bytes, offset, length),
+      blob: async () => new Blob(Array.from({ length: pieceCount(bytes.size) }, (_, piece) => pieceOf(bytes, piece))),
       close: async () => {}
     }
   }
@@ -201,11 +202,16 @@ class MemoryStore implements Store {
   }
 }
 
-function write ({ size, pieces }: Bytes, offset: number, bytes: Uint8Array): void {
+/** A piece that was never written is 0. */
+function pieceOf ({ size, pieces }: Pick<Bytes, 'size' | 'pieces'>, piece: number): Uint8Array<ArrayBuffer> {
+  return pieces.get(piece) ?? new Uint8Array(pieceSize(size, piece))
+}
+
+function write ({ size, pieces }: Pick<Bytes, 'size' | 'pieces'>, offset: number, bytes: Uint8Array): void {
   assertRange(size, offset, bytes.byteLength)
 
   for (const { piece, from, start, end } of spans(offset, bytes.byteLength)) {
-    const target = pieces.get(piece) ?? new Uint8Array(pieceSize(size, piece))
+    const target = pieceOf({ size, pieces }, piece)
     pieces.set(piece, target)
     target.set(bytes.subarray(start, end), from)
   }

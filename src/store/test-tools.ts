@@ -3,7 +3,7 @@
 import type { PartInfo, Reader, Store } from './index.ts'
 
 /** Bytes that differ from their neighbours, and from those a piece away. */
-export function sample (size: number): Uint8Array {
+export function sample (size: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: size }, (_, i) => i * 31 + (i >> 12))
 }
 

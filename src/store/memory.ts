@@ -44,6 +44,9 @@ class MemoryStore implements Store {
   readonly #parts = new Map<string, MemoryPart>()
   readonly #finished = new Map<string, Bytes>()
   readonly #names = new Set<string>()
+
+  /** No other store, of another process maybe, has the same locations and versions: what is on record of it is not found here. */
+  readonly #id = crypto.getRandomValues(new Uint32Array(4)).join('-')
   #used = 0
   #count = 0
 
@@ -85,7 +88,7 @@ class MemoryStore implements Store {
       version: async () => {
         this.#find(location)
 
-        return '0'
+        return this.#id
       },
       read: async (offset, length) => read(bytes, offset, length),
       blob: async () => new Blob(Array.from({ length: pieceCount(bytes.size) }, (_, piece) => pieceOf(bytes, piece))),
@@ -194,11 +197,11 @@ class MemoryStore implements Store {
       free = numberedName(name, n)
     }
 
-    const location = `${this.#count++}`
+    const location = `${this.#id}-${this.#count++}`
     this.#names.add(free)
     this.#finished.set(location, { size, name: free, pieces })
 
-    return { location, name: free, version: '0' }
+    return { location, name: free, version: this.#id }
   }
 }
 

@@ -76,6 +76,24 @@ export async function writeFile (folder: FileSystemDirectoryHandle, name: string
   }
 }
 
+/** Whether the browser would let a file have so many bytes; `true` if it does not say. */
+export async function hasRoom (folder: FileSystemDirectoryHandle, bytes: number): Promise<boolean> {
+  try {
+    const stream = await (await folder.getFileHandle('room', { create: true })).createWritable()
+
+    try {
+      await stream.truncate(bytes)
+    } finally {
+      await stream.abort().catch(() => {})
+      await removeFrom(folder, 'room')
+    }
+  } catch (err) {
+    return (err as Error).name !== 'QuotaExceededError'
+  }
+
+  return true
+}
+
 /** Deletes a file, or a folder with all in it, if there is one. */
 export async function removeFrom (folder: FileSystemDirectoryHandle, name: string): Promise<void> {
   await folder.removeEntry(name, { recursive: true }).catch((err: unknown) => {

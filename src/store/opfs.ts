@@ -12,7 +12,7 @@
  * @module
  */
 
-import { folderIn, opfsError, removeFrom } from './opfs-files.ts'
+import { folderIn, hasRoom, opfsError, removeFrom } from './opfs-files.ts'
 import { isLocation, locationOf, openFolders, readRecord, records, writeRecord } from './opfs-layout.ts'
 import { OpfsPart, readPieces } from './opfs-part.ts'
 import { OpfsReader } from './opfs-reader.ts'
@@ -20,6 +20,7 @@ import { firstBits, hasBit } from './bits.ts'
 import { hexHash, toFileKey } from './part-name.ts'
 import { assertSize, pieceCount, pieceSize } from './range.ts'
 import { numberedName, safeName } from './safe-name.ts'
+import { PIECE_SIZE } from '../content/constants.ts'
 import { NotFoundError, StoreFullError, StoreWriteError } from '../errors.ts'
 import type { Finished, Part, PartInfo, PartInit, Reader, Store } from './index.ts'
 import type { ContentRecord, Folders } from './opfs-layout.ts'
@@ -132,16 +133,22 @@ class OpfsStore implements Store {
       throw new StoreWriteError(`Part ${record.key} was begun with ${record.size} bytes, not ${fresh.size}`)
     }
 
-    const none = firstBits(0, pieceCount(record.size))
-    const found = known == null ? { present: none, marked: none, idle: none } : await readPieces(await folders.pieces.getDirectoryHandle(record.id, { create: true }), record.size)
-    await assertRoom(missing(record.size, found.present))
     const pieces = await folders.pieces.getDirectoryHandle(record.id, { create: true })
+    const none = firstBits(0, pieceCount(record.size))
+    const found = known == null ? { present: none, marked: none, idle: none } : await readPieces(pieces, record.size)
 
-    if (known == null) {
-      await writeRecord(folders.parts, fileKey, record).catch(async err => {
+    try {
+      await assertRoom(pieces, missing(record.size, found.present))
+
+      if (known == null) {
+        await writeRecord(folders.parts, fileKey, record)
+      }
+    } catch (err) {
+      if (known == null) {
         await removeFrom(folders.pieces, record.id).catch(() => {})
-        throw err
-      })
+      }
+
+      throw err
     }
 
     return new OpfsPart({
@@ -223,11 +230,21 @@ function missing (size: number, present: Uint8Array): number {
   return bytes
 }
 
-/** @throws {StoreFullError} the browser says that there is no room for so many bytes */
-async function assertRoom (bytes: number): Promise<void> {
+/**
+ * Chrome says that 10 GiB are free, whatever is, so as not to tell one user
+ * from another; but a file that is to be longer than there is room for is
+ * refused at once. It takes no room until it is written.
+ *
+ * @throws {StoreFullError} there is no room for so many bytes
+ */
+async function assertRoom (folder: FileSystemDirectoryHandle, bytes: number): Promise<void> {
   const { quota, usage } = await navigator.storage.estimate().catch(() => ({ quota: undefined, usage: undefined }))
 
   if (quota != null && usage != null && bytes > quota - usage) {
     throw new StoreFullError(`There is no room for ${bytes} bytes: ${Math.max(0, quota - usage)} of ${quota} are free for this site`)
+  }
+
+  if (bytes > PIECE_SIZE && !await hasRoom(folder, bytes)) {
+    throw new StoreFullError(`There is no room for ${bytes} bytes: the browser gives this site no more`)
   }
 }

@@ -140,6 +140,23 @@ describe('nodes in a colony', function () {
     expect([...second.entries()].map(entry => String(entry.cid))).to.deep.equal([String(cid)])
   })
 
+  it('give what they shared or fetched as a file, and nothing else', async () => {
+    const first = await make({ dataDir: join(folder, 'a') })
+    const bytes = bytesOf(2 * 1024 * 1024 + 5, 3)
+    const entry = await share(first, 'a.mp3', bytes)
+    const second = await make({ dataDir: join(folder, 'b'), bootstrap: first.addresses })
+    expect(await failure(second.file(entry))).to.have.property('name', 'NotFoundError')
+    await second.download(entry)
+
+    for (const [node, what] of [[first, entry], [second, entry.cid], [second, String(entry.cid)]] as const) {
+      const file = await node.file(what)
+      expect([file.name, file.type, file.size]).to.deep.equal(['a.mp3', 'audio/mpeg', bytes.byteLength])
+      expect(Buffer.compare(Buffer.from(await file.arrayBuffer()), bytes)).to.equal(0)
+    }
+
+    expect(await failure(first.file('x'))).to.have.property('name', 'InvalidParametersError')
+  })
+
   it('do not share a data folder', async () => {
     const dataDir = join(folder, 'a')
     const first = await make({ dataDir })

@@ -7,6 +7,7 @@
 
 export { createNode } from './node/index.ts'
 export type { Downloadable, Node, NodeEvents, NodeInit, NodeServices } from './node/index.ts'
+export type { IceServer, StorageReport } from './node/platform.ts'
 export type { Entry } from './content/index.ts'
 export type { CatalogEvents, FileOptions, Shareable, ShareOptions, ShareProgressEvent } from './catalog/index.ts'
 export type { LeaveOptions, Member, MemberDetails, Membership, MembershipEvents, MembersOptions, MemberState } from './membership/index.ts'

@@ -9,37 +9,9 @@ import { MemoryDatastore } from 'datastore-core'
 import { memoryStore } from '../store/index.ts'
 import { opfsStore } from '../store/opfs.ts'
 import { IdbRecords } from './idb-records.ts'
-import type { Defaults } from './platform.ts'
+import type { Kept, StorageReport } from './platform.ts'
 import type { Store } from '../store/index.ts'
 
-/** What a browser does with what a node keeps. */
-export interface StorageReport {
-  /** `true` if the browser keeps it until the user deletes it; otherwise it may go when room is short. */
-  persisted: boolean
-
-  /**
-   * Bytes that this site may have, as far as the browser says.
-   *
-   * @default unknown
-   */
-  quota?: number
-
-  /**
-   * Bytes that this site has, roughly.
-   *
-   * @default unknown
-   */
-  usage?: number
-
-  /** Where the bytes of contents are: `memory` without `dataDir`, or where the browser gives no private files, as in some private windows. */
-  store: 'opfs' | 'memory'
-}
-
-/** Where things are kept, and how that stands. */
-export interface BrowserStorage extends Pick<Defaults, 'datastore' | 'store' | 'open' | 'close'> {
-  /** What the browser says of it now. */
-  report (): Promise<StorageReport>
-}
 
 /**
  * Chooses where a node of this page keeps things.
@@ -49,7 +21,7 @@ export interface BrowserStorage extends Pick<Defaults, 'datastore' | 'store' | '
  *
  * @param dataDir - the name of the database; without it, everything is in memory
  */
-export async function browserStorage (dataDir?: string): Promise<BrowserStorage> {
+export async function browserStorage (dataDir?: string): Promise<Kept> {
   if (dataDir == null) {
     return { datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {}, report: async () => report('memory') }
   }

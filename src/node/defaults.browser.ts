@@ -8,8 +8,7 @@
 import { noise } from '@libp2p/noise'
 import { webSockets } from '@libp2p/websockets'
 import { WebRTC, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
-import { MemoryDatastore } from 'datastore-core'
-import { memoryStore } from '../store/index.ts'
+import { browserStorage } from './browser-storage.ts'
 import { lazyDht } from './lazy-dht.ts'
 import { safeYamux } from './safe-yamux.ts'
 import { webRtcTransports } from './web-rtc.ts'
@@ -24,8 +23,9 @@ const ADDRESS_DIAL_TIMEOUT = 3_000
 const PREFERRED = [WebSocketsSecure, WebSockets, WebRTC]
 
 /** The parts that differ by platform. */
-export async function platformDefaults ({ network, iceServers }: PlatformInit): Promise<Defaults> {
+export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
   return {
+    ...await browserStorage(dataDir),
     listen: ['/p2p-circuit', '/webrtc'],
     transports: [webSockets(), ...webRtcTransports(iceServers)],
     connectionEncrypters: [noise()],
@@ -33,11 +33,7 @@ export async function platformDefaults ({ network, iceServers }: PlatformInit): 
     connectionGater: { denyDialMultiaddr: isBlocked },
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT, addressSorter: (a, b) => Math.sign(rank(a) - rank(b)) as -1 | 0 | 1 },
     light: true,
-    dht: lazyDht(network),
-    datastore: new MemoryDatastore(),
-    store: memoryStore(),
-    open: async () => {},
-    close: async () => {}
+    dht: lazyDht(network)
   }
 }
 

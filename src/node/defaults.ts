@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tcp } from '@libp2p/tcp'
 import { MemoryDatastore } from 'datastore-core'
@@ -19,10 +19,7 @@ import { RecordsDatastore } from './records.ts'
 import { safeYamux } from './safe-yamux.ts'
 import { webRtcTransports } from './web-rtc.ts'
 import { boundedWebSockets } from './web-sockets.ts'
-import type { Defaults, PlatformInit } from './platform.ts'
-
-/** What is kept. */
-type Kept = Pick<Defaults, 'datastore' | 'store' | 'open' | 'close'>
+import type { Defaults, Kept, PlatformInit } from './platform.ts'
 
 /** The parts that differ by platform. */
 export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
@@ -41,7 +38,20 @@ export async function platformDefaults ({ network, dataDir, iceServers }: Platfo
 }
 
 function nothingKept (): Kept {
-  return { datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {} }
+  return {
+    datastore: new MemoryDatastore(),
+    store: memoryStore(),
+    open: async () => {},
+    close: async () => {},
+    report: async () => ({ store: 'memory', persisted: false })
+  }
+}
+
+/** The whole disk, which a node shares with all else. */
+async function diskSpace (folder: string): Promise<{ quota: number, usage: number }> {
+  const { bsize, blocks, bavail } = await statfs(folder)
+
+  return { quota: bsize * blocks, usage: bsize * (blocks - bavail) }
 }
 
 async function keptIn (dataDir: string): Promise<Kept> {
@@ -54,6 +64,7 @@ async function keptIn (dataDir: string): Promise<Kept> {
     datastore,
     store: diskStore({ downloads: join(dataDir, 'downloads'), parts: join(dataDir, 'parts') }),
     open: async () => { await datastore.open() },
-    close: async () => { await datastore.close() }
+    close: async () => { await datastore.close() },
+    report: async () => ({ store: 'disk', persisted: true, ...await diskSpace(dataDir) })
   }
 }

@@ -22,7 +22,7 @@ import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
 import { reachable } from './reach.ts'
-import type { IceServer } from './platform.ts'
+import type { IceServer, StorageReport } from './platform.ts'
 import type { Catalog, CatalogEvents, FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
@@ -215,6 +215,9 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
    */
   file (what: Downloadable, options?: FileOptions): Promise<File>
 
+  /** Where things are kept, how much room there is, and whether they stay. */
+  storage (): Promise<StorageReport>
+
   /**
    * Enters the colony through one more known node, and resolves when that is
    * connected, has said what it speaks, and is known as a member.
@@ -263,7 +266,7 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 export async function createNode (init: NodeInit = {}): Promise<Node> {
   checkInit(init)
   const { network = 'formicary', name, uploadSlots, uploadLimit } = init
-  const { listen, files, datastore, dht, light, open, close, store: platformStore, connectionManager, ...platform } = await platformDefaults({ ...init, network })
+  const { listen, files, datastore, dht, light, open, close, report, store: platformStore, connectionManager, ...platform } = await platformDefaults({ ...init, network })
   const store = init.store ?? platformStore
   await open()
 
@@ -285,7 +288,7 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
       } as unknown as ServiceFactoryMap<NodeServices>,
       start: false
     })
-    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], protocols: protocolsOf(network), open, close })
+    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], protocols: protocolsOf(network), open, close, storage: async () => ({ ...await report(), ...(init.store != null && { store: 'custom' as const }) }) })
 
     if (init.start !== false) {
       await node.start()

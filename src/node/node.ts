@@ -2,6 +2,7 @@ import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
 import { InvalidParametersError, NotStartedError } from '../errors.ts'
 import { Entrance } from './entrance.ts'
+import type { StorageReport } from './platform.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
 import type { FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
@@ -22,6 +23,7 @@ export interface FormicaryNodeInit {
   /** Opens what is kept; nothing happens if it is open. */
   open (): Promise<void>
   close (): Promise<void>
+  storage (): Promise<StorageReport>
 }
 
 /** Events of the services that are passed on. */
@@ -112,6 +114,10 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     }
 
     return this.#entrance.join(address, options)
+  }
+
+  async storage (): Promise<StorageReport> {
+    return this.#init.storage()
   }
 
   async start (): Promise<void> {

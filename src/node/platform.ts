@@ -1,6 +1,5 @@
 import type { FileSystem } from '../catalog/index.ts'
 import type { Store } from '../store/index.ts'
-import type { ContentRouting, PeerRouting } from '@libp2p/interface'
 import type { KadDHTComponents } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
 import type { Libp2pInit } from 'libp2p'
@@ -17,6 +16,50 @@ export interface IceServer {
   credential?: string
 }
 
+/** What becomes of what a node keeps. */
+export interface StorageReport {
+  /** Where the bytes of contents are: `memory` without `dataDir`, or in a browser that gives no private files, as some do in private windows. */
+  store: 'disk' | 'opfs' | 'memory' | 'custom'
+
+  /** `true` if it outlives the process, and nobody but the user takes it away. A browser may, when room is short, unless the user has allowed it to stay. */
+  persisted: boolean
+
+  /**
+   * Bytes there can be in all: a browser gives each site a part of the disk.
+   *
+   * @default unknown
+   */
+  quota?: number
+
+  /**
+   * Bytes of them that are taken, roughly.
+   *
+   * @default unknown
+   */
+  usage?: number
+}
+
+/** What a node keeps, and where. */
+export interface Kept {
+  /** Where records are kept; open between `open` and `close`. */
+  datastore: Datastore
+
+  /** Where bytes are kept. */
+  store: Store
+
+  /**
+   * Opens what has to be opened.
+   *
+   * @throws {DataDirInUseError} another node uses the same data
+   */
+  open (): Promise<void>
+
+  close (): Promise<void>
+
+  /** How it stands now. */
+  report (): Promise<StorageReport>
+}
+
 /** What a platform is asked for. */
 export interface PlatformInit {
   network: string
@@ -26,7 +69,7 @@ export interface PlatformInit {
 
 /** What each platform brings along. */
 export interface Defaults extends Required<Pick<Libp2pInit, 'transports' | 'connectionEncrypters' | 'streamMuxers'>>,
-  Pick<Libp2pInit, 'connectionGater'> {
+  Pick<Libp2pInit, 'connectionGater'>, Kept {
   /** Addresses to listen on. */
   listen: string[]
 
@@ -39,24 +82,6 @@ export interface Defaults extends Required<Pick<Libp2pInit, 'transports' | 'conn
   /** Access to paths, where there is such a thing. */
   files?: FileSystem
 
-  /** Where records are kept; open between `open` and `close`. */
-  datastore: Datastore
-
-  /** Where bytes are kept. */
-  store: Store
-
   /** The DHT of the colony. */
   dht: (components: KadDHTComponents) => object
-
-  /**
-   * Opens what has to be opened.
-   *
-   * @throws {DataDirInUseError} another node uses the same data
-   */
-  open (): Promise<void>
-
-  close (): Promise<void>
 }
-
-/** What libp2p takes from the DHT. */
-export type Routing = ContentRouting & PeerRouting

@@ -7,7 +7,7 @@ import { PIECE_SIZE } from '../../src/content/index.ts'
 import { browserStorage } from '../../src/node/browser-storage.ts'
 import { same, sample } from '../../src/store/test-tools.ts'
 import type { Catalog, Entry, Shareable, ShareOptions } from '../../src/catalog/index.ts'
-import type { BrowserStorage } from '../../src/node/browser-storage.ts'
+import type { Kept } from '../../src/node/platform.ts'
 
 const SIZE = 2 * PIECE_SIZE + 5
 
@@ -67,7 +67,7 @@ describe('storage of a browser', () => {
   })
 
   describe('with a catalog', () => {
-    let storage: BrowserStorage
+    let storage: Kept
     let shared: Catalog
 
     async function load (): Promise<void> {

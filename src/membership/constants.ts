@@ -70,11 +70,30 @@ export const CONFIRMATIONS = 3
 export const LAST_QUESTIONS = 4
 export const LAST_ANSWERS = 250
 
+/**
+ * A suspicion of a hidden member lasts at least so many ms: Chrome runs the
+ * timers of a tab that was hidden for five minutes once a minute, and what it
+ * answers then takes some seconds to get around.
+ */
+export const HIDDEN_SUSPICION = 75_000
+
+/** So many members whose links with a hidden one broke, each for itself, make it a suspect like any other. */
+export const BROKEN_LINKS = 2
+
+/** How long a check of a hidden member takes, in ms: a hidden tab's timers run once a second at first, and an answer may take several. */
+export const HIDDEN_CHECK_TIME = 9_000
+
 /** Largest local health multiplier (Lifeguard's S). */
 export const MAX_HEALTH = 8
 
 /** A timer so much too late, in ms, means that this process stood still: what it missed says nothing of others. */
 export const STANDSTILL = 1_000
+
+/** The same for a hidden member, whose timers are late by rule: it runs them when a message comes, and several seconds may pass without one. */
+export const HIDDEN_STANDSTILL = 5_000
+
+/** A timer so much too late, in ms, is not waited for when a message comes: messages wake a hidden tab when its timers do not. */
+export const OVERDUE = 250
 
 /** Up to so many members, everybody is connected with everybody. */
 export const FULL_MESH = 32
@@ -85,12 +104,32 @@ export const VIEW_SIZE = 12
 /** The same for one that says it is light. */
 export const LIGHT_VIEW_SIZE = 6
 
+/** How many of those are with members that are not light, as far as there are any: they last longer. */
+export const LIGHT_FULL_LINKS = 2
+
+/** A light member takes so many links; more are ended. */
+export const LIGHT_MAX_LINKS = LIGHT_VIEW_SIZE + 2
+
+/** In a colony that is not small, a member that is not light takes so many links with light ones: they cost little, but not nothing. */
+export const MAX_LIGHT_LINKS = 64
+
+/** A light member opens so many links at once, and so many each second after that: 360 in its first hour, as Chrome has 500 connections for a tab. */
+export const LIGHT_DIALS = 60
+export const LIGHT_DIALS_PER_SECOND = 1 / 12
+
+/** A light member tries somebody who is down so many times less often than others. */
+export const LIGHT_REJOIN_FACTOR = 6
+
 /** Links that others open are taken up to so many times the size of the view. */
 export const MAX_VIEW_FACTOR = 2
 
 /** A link that could not be made is tried again after so many ms; doubles up to the largest. */
 export const LINK_RETRY = 2_000
 export const MAX_LINK_RETRY = 60_000
+
+/** Somebody who ended a link is left alone for so many ms, who has links enough; doubles up to the largest. */
+export const ENDED_RETRY = 60_000
+export const MAX_ENDED_RETRY = 30 * 60_000
 
 /** Who has the larger key waits so many ms for the other to open the link. */
 export const LINK_PATIENCE = 2_000

@@ -169,7 +169,7 @@ export class Inbox {
     }
 
     const order = compareIncarnations(value, target.signed.record)
-    const isKnown = target.suspicion?.claims.some(claim => claim.from === value.from) === true
+    const isKnown = target.suspicion?.has(value) === true
 
     // who is behind the times is told so
     if ((order > 0 && value.target !== self) || (order === 0 && isKnown)) {

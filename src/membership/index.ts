@@ -35,7 +35,17 @@
  *   a number of times that grows with the digits of the colony's size. Every
  *   5 s tables are compared with a random link.
  * - **Links.** Up to 32 members everybody is linked with everybody; above,
- *   each keeps about twelve.
+ *   each keeps about twelve. A `light` member keeps about six in any colony:
+ *   its neighbours on the ring, two that are not light, and others; the rest
+ *   do not open links with it beyond that. Who has too many ends the newest
+ *   with `bye`, and is left alone by that one for a minute, then longer, up to 30
+ *   minutes. A light member opens 60 links at once, and 300 an hour after that.
+ * - **Hidden members.** Timers of a tab that nobody sees run once a second, and
+ *   after five minutes once a minute, though messages come in time. So a
+ *   `hidden` member runs what is overdue when a message comes, and others wait
+ *   longer for it: 10 s until they suspect it, 75 s until that is a verdict,
+ *   unless two of them lost their connection with it (`broken` in a claim). It
+ *   helps to probe, and looks after others, only where nobody else can.
  * - **Coming back.** Members that are down are tried again for three days, and the
  *   addresses of others are kept in the datastore, so that a colony that fell
  *   apart is whole again by itself.
@@ -88,8 +98,18 @@ export interface MemberDetails {
   /** Which version of its search index it has; 0 if it tells nobody. */
   digest: number
 
-  /** `true` if it keeps few connections, as browsers do. */
+  /**
+   * `true` if it keeps few connections, about six, whatever the size of the
+   * colony, as browsers should: Chrome allows a tab 500 of them in its life.
+   */
   light: boolean
+
+  /**
+   * `true` while its timers may run once a minute, as those of a browser's tab
+   * do that nobody sees. Others give it more time to answer, and ask it for
+   * help last; {@link Membership.update} tells them at once.
+   */
+  hidden: boolean
 
   /** Anything of an application's own, at most 512 bytes. */
   metadata?: Uint8Array
@@ -212,6 +232,16 @@ export interface Membership extends TypedEventTarget<MembershipEvents> {
    * @throws {NotStartedError} the node is stopped
    */
   update (details: Partial<MemberDetails>): Promise<void>
+
+  /**
+   * Says goodbye before it returns, for a page that is about to be closed:
+   * what is signed already is handed to open streams. Nobody waits for
+   * an answer, so {@link Membership.leave} is better where there is time.
+   * Nothing happens if that was done, or the node is stopped.
+   *
+   * @returns `false` if the goodbye is not signed yet, as in the moment after the node's own record changed; it follows when it is
+   */
+  leaveNow (): boolean
 
   /**
    * Says goodbye, so that nobody has to find out; stopping the node does it

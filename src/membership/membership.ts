@@ -4,15 +4,18 @@ import { readAddresses, withPeer, writeAddresses } from '../addresses.ts'
 import { optionalComponent } from '../components.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
+import { Acquaintances } from './acquaintances.ts'
 import { AddressBook } from './address-book.ts'
 import { FULL_MESH, MAX_ADDRESS_SIZE, MAX_ADDRESSES, membershipProtocol } from './constants.ts'
+import { compareIncarnations } from './core/messages.ts'
 import { GOODBYE, SwimCore } from './core/swim.ts'
+import { describe } from './describe.ts'
 import { checkDetails } from './details.ts'
 import { Goodbye } from './goodbye.ts'
 import { Inbox } from './inbox.ts'
 import { Links, MAX_STREAMS } from './links.ts'
 import { sealClaim, sealRecord } from './record.ts'
-import type { Incarnation } from './core/messages.ts'
+import type { Incarnation, SignedRecord } from './core/messages.ts'
 import type { Member as Row } from './core/members.ts'
 import type { SwimInput, SwimOutput } from './core/swim.ts'
 import type { LeaveOptions, Member, MemberDetails, MembersOptions, Membership as MembershipInterface, MembershipComponents, MembershipEvents, MembershipInit } from './index.ts'
@@ -24,9 +27,8 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 /** How often the address book is brought up to date, in ms. */
 const SAVE_INTERVAL = 30_000
 
-/** How often somebody from the address book is tried while nobody is there, in ms, and how many at once. */
+/** How often some from the address book are tried while nobody is there, in ms. */
 const RETURN_INTERVAL = 5_000
-const RETURN_DIALS = 8
 
 /** How long whoever has the larger key waits for the other to open the link, in ms. */
 const PATIENCE = 500
@@ -42,6 +44,9 @@ interface Running {
 
   /** Set when this node leaves. */
   goodbye?: Goodbye
+
+  /** The goodbye that would be next, signed in time for {@link Membership.leaveNow}. */
+  farewell?: SignedRecord<Card>
 }
 
 export class Membership extends TypedEventEmitter<MembershipEvents> implements MembershipInterface, Startable {
@@ -55,7 +60,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #book?: AddressBook
 
   /** Members that were there when this node was last. */
-  #known: Card[] = []
+  readonly #known = new Acquaintances()
   #running?: Running
 
   /** Signing takes its turn, so that counters only grow. */
@@ -84,7 +89,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   * members ({ state }: MembersOptions = {}): IterableIterator<Member> {
     for (const row of this.#running?.core.members.values() ?? []) {
       if (state == null || row.state === state) {
-        yield this.#describe(row)
+        yield describe(row, this.#key)
       }
     }
   }
@@ -92,7 +97,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   get (peer: PeerId): Member | undefined {
     const row = this.#running?.core.members.get(String(peer))
 
-    return row == null ? undefined : this.#describe(row)
+    return row == null ? undefined : describe(row, this.#key)
   }
 
   isNeighbour (peer: PeerId): boolean {
@@ -110,7 +115,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     const protocol = membershipProtocol(this.#network)
     this.#book ??= new AddressBook(optionalComponent(() => this.#components.datastore), this.#network)
     const epoch = await this.#book.nextEpoch(Math.floor(Date.now() / 1000))
-    this.#known = (await this.#book.load()).map(({ record }) => record).filter(({ peer }) => peer !== this.#key)
+    this.#known.load((await this.#book.load()).map(({ record }) => record).filter(({ peer }) => peer !== this.#key))
     const running = this.#running = this.#makeRunning(protocol)
     await this.#sign({ epoch, counter: 0 })
     running.topology = await registrar.register(protocol, { onConnect: peer => { this.#onConnect(running, String(peer)) } })
@@ -186,6 +191,28 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     signal?.throwIfAborted()
   }
 
+  leaveNow (): boolean {
+    const running = this.#running
+
+    if (running == null || running.goodbye != null) {
+      return true
+    }
+
+    const own = running.core.members.get(this.#key)?.signed.record
+    const { farewell } = running
+
+    if (own == null || farewell == null || compareIncarnations(farewell.record, own) <= 0) {
+      void this.leave().catch((err: unknown) => { this.#log('could not say goodbye - %e', err) })
+
+      return false
+    }
+
+    running.goodbye = new Goodbye(running.core.view.links())
+    running.driver.handle({ type: 'self', signed: farewell })
+
+    return true
+  }
+
   #assertRunning (): Running {
     if (this.#running == null) {
       throw new NotStartedError()
@@ -251,7 +278,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
           this.safeDispatchEvent(`membership:${event.type}`)
         } else {
           this.#learn(event.member)
-          this.safeDispatchEvent(`member:${event.type}`, { detail: { member: this.#describe(event.member) } })
+          this.safeDispatchEvent(`member:${event.type}`, { detail: { member: describe(event.member, this.#key) } })
         }
       }
     }
@@ -261,7 +288,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #onConnect (running: Running, peer: PeerKey): void {
     const { view, members } = running.core
 
-    if (view.has(peer) || (members.get(peer) != null && members.living > FULL_MESH)) {
+    if (view.has(peer) || (members.get(peer) != null && !view.isDue(peer))) {
       return
     }
 
@@ -312,6 +339,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       }
       const signed = await sealRecord(card, this.#components.privateKey, this.#network)
       running.driver.handle({ type: 'self', signed })
+      running.farewell = card.left === true ? undefined : await sealRecord({ ...card, counter: card.counter + 1, left: true }, this.#components.privateKey, this.#network)
     })
     this.#signing = signing.catch(() => {})
     await signing
@@ -330,7 +358,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   }
 
   #addressesOf (peer: PeerKey): Multiaddr[] {
-    const card = this.#running?.core.members.get(peer)?.signed.record as Card | undefined ?? this.#known.find(known => known.peer === peer)
+    const card = this.#running?.core.members.get(peer)?.signed.record as Card | undefined ?? this.#known.find(peer)
 
     return withPeer(readAddresses(card?.addresses ?? []), peer)
   }
@@ -343,11 +371,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       return
     }
 
-    for (let i = 0; i < RETURN_DIALS && this.#known.length > 0; i++) {
-      const [card] = this.#known.splice(Math.floor(Math.random() * Math.min(this.#known.length, 2 * RETURN_DIALS)), 1)
-      this.#known.push(card)
-      running.links.link(card.peer)
-    }
+    this.#known.take(this.#details.light).forEach(peer => { running.links.link(peer) })
   }
 
   /** Keeps who is here, so that a restart finds them without anybody's help. */
@@ -358,26 +382,6 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
 
     if (others.length > 0) {
       await this.#book?.save(others.map(({ signed }) => signed)).catch((err: unknown) => { this.#log.error('could not keep the members - %e', err) })
-    }
-  }
-
-  #describe ({ peer, state, signed }: Row): Member {
-    const { name, roles, storage, digest, light = false, metadata, addresses, epoch, reason, successor } = signed.record as Card
-
-    return {
-      peerId: peerIdFromString(peer),
-      state,
-      self: peer === this.#key,
-      name,
-      roles: [...roles],
-      storage,
-      digest,
-      light,
-      metadata: metadata?.slice(),
-      addresses: readAddresses(addresses),
-      epoch,
-      reason,
-      successor: successor == null ? undefined : peerIdFromString(successor)
     }
   }
 }

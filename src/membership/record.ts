@@ -64,7 +64,8 @@ export interface Unchecked<T> {
 
 /** Signs what this node says of itself. */
 export async function sealRecord (card: Omit<Card, 'peer'>, key: PrivateKey, network: string): Promise<SignedRecord<Card>> {
-  const payload = encode(card, { ignoreUndefined: true })
+  // what is seldom so is not said
+  const payload = encode({ ...card, hidden: card.hidden === true ? true : undefined }, { ignoreUndefined: true })
   const envelope = await seal(payload, RECORD_TYPE, recordDomain(network), key)
 
   return { record: { ...card, peer: String(peerIdFromPublicKey(key.publicKey)) }, envelope }
@@ -82,11 +83,12 @@ export function readRecord (bytes: Uint8Array, network: string): Unchecked<Signe
 }
 
 /** Signs that a member cannot be reached. */
-export async function sealClaim (said: Pick<Claim, 'target' | 'epoch' | 'counter'>, key: PrivateKey, network: string): Promise<Claim> {
+export async function sealClaim (said: Pick<Claim, 'target' | 'epoch' | 'counter' | 'broken'>, key: PrivateKey, network: string): Promise<Claim> {
   const { target, epoch, counter } = said
-  const envelope = await seal(encode({ target, epoch, counter }), CLAIM_TYPE, claimDomain(network), key)
+  const broken = said.broken === true ? true : undefined
+  const envelope = await seal(encode({ target, epoch, counter, broken }, { ignoreUndefined: true }), CLAIM_TYPE, claimDomain(network), key)
 
-  return { target, epoch, counter, from: String(peerIdFromPublicKey(key.publicKey)), envelope }
+  return { target, epoch, counter, broken, from: String(peerIdFromPublicKey(key.publicKey)), envelope }
 }
 
 /**
@@ -98,7 +100,7 @@ export function readClaim (bytes: Uint8Array, network: string): Unchecked<Claim>
   const { peer, payload, check } = open(bytes, CLAIM_TYPE, claimDomain(network))
   const fields = parseFields(payload, 'claim')
 
-  return { value: { target: parsePeer(fields.target), ...parseIncarnation(fields), from: peer, envelope: bytes }, check }
+  return { value: { target: parsePeer(fields.target), ...parseIncarnation(fields), from: peer, broken: fields.broken === true || undefined, envelope: bytes }, check }
 }
 
 function recordDomain (network: string): string {
@@ -146,6 +148,7 @@ function parseCard (value: unknown): Omit<Card, 'peer'> {
     digest: parseInteger(fields.digest, 'digest'),
     metadata: parseOptional(fields.metadata, metadata => parseBytes(metadata, 'metadata', 0, MAX_METADATA_SIZE)),
     light: fields.light === true,
+    hidden: fields.hidden === true,
     left: fields.left === true,
     reason: parseOptional(fields.reason, reason => parseString(reason, 'reason', MAX_TEXT_LENGTH)),
     successor: parseOptional(fields.successor, parsePeer)

@@ -75,6 +75,43 @@ describe('membership between nodes', function () {
     await until(() => names(ada, 'left').length === 2)
   })
 
+  it('shows who is light and hidden, and tells the others when that changes', async () => {
+    const [ada, ben] = await colony(2)
+    await ben.services.membership.update({ light: true, hidden: true })
+    await until(() => ada.services.membership.get(ben.peerId)?.hidden === true)
+    expect(ada.services.membership.get(ben.peerId)).to.include({ light: true, hidden: true })
+    expect(ben.services.membership.self).to.include({ hidden: true })
+    await ben.services.membership.update({ hidden: false })
+    await until(() => ada.services.membership.get(ben.peerId)?.hidden === false)
+    expect(await failure(ben.services.membership.update({ hidden: 1 as unknown as boolean }))).to.have.property('name', 'InvalidParametersError')
+  })
+
+  it('says goodbye before it returns, for a page that is closed', async () => {
+    const [ada, ben, eve] = await colony(3)
+    const told: string[] = []
+    const key = String(ben.peerId)
+    ada.services.membership.addEventListener('member:left', ({ detail: { member } }) => { told.push(String(member.peerId)) })
+
+    // resolves when the next goodbye is signed, too
+    await ben.services.membership.update({ storage: 1 })
+    let sent = 0
+    const streams = ben.getConnections().flatMap(connection => connection.streams).filter(({ protocol }) => protocol === PROTOCOL)
+    streams.forEach(stream => {
+      const send = stream.send.bind(stream)
+      stream.send = data => {
+        sent++
+
+        return send(data)
+      }
+    })
+    expect(ben.services.membership.leaveNow()).to.equal(true)
+    expect(sent).to.be.at.least(1)
+    expect(ben.services.membership.self.state).to.equal('left')
+    await until(() => [ada, eve].every(peer => peer.services.membership.get(ben.peerId)?.state === 'left'))
+    expect(told).to.deep.equal([key])
+    expect(ben.services.membership.leaveNow()).to.equal(true)
+  })
+
   it('starts again in a new life, above the old one', async () => {
     const datastore = new MemoryDatastore()
     const privateKey = await generateKeyPair('Ed25519')

@@ -22,6 +22,9 @@ const CLAIM_SIZE = 200
 /** How long a dial to a host that does not answer takes, in ms. */
 const DIAL_TIMEOUT = 5_000
 
+/** A stream without a link is closed after so long without a message, in ms. */
+const IDLE_TIME = 15_000
+
 export interface WorldInit {
   seed: number
   size: number
@@ -34,6 +37,15 @@ export interface WorldInit {
 
   /** `true` if everybody knows everybody when it begins. */
   settled?: boolean
+
+  /** So many of them, the last ones, are light. */
+  light?: number
+}
+
+/** What a member says of itself. */
+export interface Traits {
+  light?: boolean
+  hidden?: boolean
 }
 
 export type Exit = 'silent' | 'closed'
@@ -48,8 +60,18 @@ export class SimMember {
   /** Members of different sides do not hear each other. */
   side = 0
   pausedUntil = 0
+
+  /** Timers of a tab that was hidden for long fire once in so many ms. */
+  tick = 0
+
+  /** Connections it opened and took, links or not. */
+  dials = 0
+  traits: Traits = {}
   readonly links = new Set<PeerKey>()
   readonly #timers = new Map<string, number>()
+
+  /** Timers that wait for the next tick. */
+  readonly #held: Array<() => void> = []
   readonly #world: World
 
   constructor (world: World, peer: PeerKey) {
@@ -62,7 +84,7 @@ export class SimMember {
   start (epoch = this.epoch): void {
     this.epoch = epoch
     this.up = true
-    this.tell({ type: 'self', signed: recordOf(this.peer, epoch, 0) })
+    this.tell({ type: 'self', signed: recordOf(this.peer, epoch, 0, false, this.traits) })
   }
 
   restart (): void {
@@ -75,8 +97,36 @@ export class SimMember {
   /** Says goodbye, and is gone when that is sent. */
   leave (): void {
     const { epoch, counter } = this.core.members.get(this.peer)?.signed.record ?? { epoch: this.epoch, counter: 0 }
-    this.tell({ type: 'self', signed: recordOf(this.peer, epoch, counter + 1, true) })
+    this.tell({ type: 'self', signed: recordOf(this.peer, epoch, counter + 1, true, this.traits) })
     this.#world.clock.after(100, () => { this.#world.crash(this, 'closed') })
+  }
+
+  /** Says something new of itself. */
+  say (traits: Traits): void {
+    const { epoch, counter } = this.core.members.get(this.peer)?.signed.record ?? { epoch: this.epoch, counter: 0 }
+    this.traits = { ...this.traits, ...traits }
+    this.tell({ type: 'self', signed: recordOf(this.peer, epoch, counter + 1, false, this.traits) })
+  }
+
+  /** Nobody sees its page: timers fire together, once in `tick` ms, while messages come as ever. */
+  hide (tick: number): void {
+    this.say({ hidden: true })
+    this.tick = tick
+    const beat = (): void => {
+      this.#held.splice(0).forEach(fire => { fire() })
+
+      if (this.tick > 0) {
+        this.#world.clock.after(tick, beat)
+      }
+    }
+    this.#world.clock.after(this.#world.random() * tick, beat)
+  }
+
+  /** Somebody sees its page again. */
+  show (): void {
+    this.tick = 0
+    this.#held.splice(0).forEach(fire => { fire() })
+    this.say({ hidden: false })
   }
 
   tell (input: SwimInput): void {
@@ -102,10 +152,10 @@ export class SimMember {
       case 'send': world.send(this, output.to, output.message); break
       case 'timer': this.#setTimer(output.id, output.after); break
       case 'event': world.onEvent(this, output.event); break
-      case 'sign': this.tell({ type: 'self', signed: recordOf(this.peer, output.epoch, output.counter) }); break
+      case 'sign': this.tell({ type: 'self', signed: recordOf(this.peer, output.epoch, output.counter, false, this.traits) }); break
       case 'accuse': {
         const { target, epoch, counter } = output
-        this.tell({ type: 'claim', claim: { target, epoch, counter, from: this.peer, envelope: CLAIM } })
+        this.tell({ type: 'claim', claim: { target, epoch, counter, broken: output.broken, from: this.peer, envelope: CLAIM } })
         break
       }
       case 'link': world.link(this, output.peer); break
@@ -118,9 +168,16 @@ export class SimMember {
     const { core } = this
     const order = (this.#timers.get(id) ?? 0) + 1
     this.#timers.set(id, order)
-    clock.after(after, () => {
+    const fire = (): void => {
       if (this.#timers.get(id) === order && this.core === core) {
         this.tell({ type: 'timer', id })
+      }
+    }
+    clock.after(after, () => {
+      if (this.tick > 0) {
+        this.#held.push(fire)
+      } else {
+        fire()
       }
     })
   }
@@ -129,8 +186,8 @@ export class SimMember {
 const CLAIM = new Uint8Array(CLAIM_SIZE)
 const ENVELOPE = new Uint8Array(RECORD_SIZE)
 
-export function recordOf (peer: PeerKey, epoch: number, counter: number, left = false): SignedRecord {
-  return { record: { peer, epoch, counter, left }, envelope: ENVELOPE }
+export function recordOf (peer: PeerKey, epoch: number, counter: number, left = false, traits: Traits = {}): SignedRecord {
+  return { record: { peer, epoch, counter, left, ...traits }, envelope: ENVELOPE }
 }
 
 /** Members, and what is between them. */
@@ -150,19 +207,22 @@ export class World {
   onEvent: (member: SimMember, event: SwimEvent) => void = () => {}
   loss: number
   readonly #refuses = new Set<PeerKey>()
+
+  /** When two spoke last without a link. */
+  readonly #dialled = new Map<string, number>()
   readonly #delay: [number, number]
 
-  constructor ({ seed, size, loss = 0, delay = [5, 50], settled = true }: WorldInit) {
+  constructor ({ seed, size, loss = 0, delay = [5, 50], settled = true, light = 0 }: WorldInit) {
     this.random = seededRandom(seed)
     this.loss = loss
     this.#delay = delay
 
     for (let i = 0; i < size; i++) {
-      this.add()
+      this.add({ light: i >= size - light })
     }
 
     if (settled) {
-      const records = [...this.members.keys()].map(peer => recordOf(peer, 1, 0))
+      const records = this.list.map(({ peer, traits }) => recordOf(peer, 1, 0, false, traits))
 
       for (const { peer, core } of this.members.values()) {
         records.forEach(signed => { if (signed.record.peer !== peer) core.members.add(signed, 'alive', 0) })
@@ -171,8 +231,9 @@ export class World {
   }
 
   /** Adds a member, which is not started. */
-  add (): SimMember {
+  add (traits: Traits = {}): SimMember {
     const member = new SimMember(this, `member-${this.members.size}`)
+    member.traits = traits
     this.members.set(member.peer, member)
 
     return member
@@ -211,6 +272,10 @@ export class World {
       return
     }
 
+    if (!from.links.has(to)) {
+      this.#count(from, target)
+    }
+
     if (!from.links.has(to) && this.#refusesDials(from, target)) {
       this.clock.after(this.#latency() + this.#latency(), () => { from.tell({ type: 'unreachable', peer: to }) })
 
@@ -229,6 +294,7 @@ export class World {
   link (from: SimMember, to: PeerKey): void {
     const target = this.members.get(to)
     const time = this.#latency() + this.#latency()
+    this.#count(from, target, true)
 
     if (target != null && this.#hears(from, target) && target.pausedUntil <= this.clock.now) {
       this.clock.after(time, () => {
@@ -281,6 +347,21 @@ export class World {
   /** How many of the living take `member` for what `fits` says. */
   count (member: SimMember, fits: (state: string | undefined) => boolean): number {
     return this.living.filter(other => other !== member && fits(other.core.members.get(member.peer)?.state)).length
+  }
+
+  /** A connection, or a try; one without a link is closed when nothing was said for a while. */
+  #count (from: SimMember, to: SimMember | undefined, link = false): void {
+    const pair = `${from.peer} ${to?.peer}`
+
+    if (link || this.clock.now - (this.#dialled.get(pair) ?? -Infinity) > IDLE_TIME) {
+      from.dials++
+
+      if (to?.up === true) {
+        to.dials++
+      }
+    }
+
+    this.#dialled.set(pair, this.clock.now)
   }
 
   #latency (): number {

@@ -1,7 +1,8 @@
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
 import { base16 } from 'multiformats/bases/base16'
 import { encodeMessage, parseMessage } from '../../src/membership/codec.ts'
-import { readClaim, readRecord } from '../../src/membership/record.ts'
+import { readClaim, readRecord, sealClaim, sealRecord } from '../../src/membership/record.ts'
 import { decodeValue } from '../../src/wire/channel.ts'
 import file from './membership.json' with { type: 'json' }
 import type { WireMessage } from '../../src/membership/codec.ts'
@@ -51,7 +52,7 @@ describe('membership: version 1.0.0', () => {
   it('reads every record and claim, and knows their signatures', async () => {
     for (const { envelope, record } of vectors.records) {
       const { value, check } = readRecord(bytesOf(envelope), NETWORK)
-      expect(toJSON(value.record)).to.deep.equal({ light: false, left: false, ...record })
+      expect(toJSON(value.record)).to.deep.equal({ light: false, hidden: false, left: false, ...record })
       expect(await check()).to.equal(true)
       expect(await readRecord(bytesOf(envelope), 'others').check()).to.equal(false)
     }
@@ -61,6 +62,16 @@ describe('membership: version 1.0.0', () => {
       expect(value).to.deep.include(claim)
       expect(await check()).to.equal(true)
     }
+  })
+
+  it('writes what is seldom so only where it is so', async () => {
+    const key = await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(9))
+    const card = { epoch: 1, counter: 0, name: '', addresses: [], roles: [], storage: 0, digest: 0 }
+    const plain = await sealRecord(card, key, NETWORK)
+    expect((await sealRecord({ ...card, hidden: false }, key, NETWORK)).envelope).to.deep.equal(plain.envelope)
+    expect((await sealRecord({ ...card, hidden: true }, key, NETWORK)).envelope).to.not.deep.equal(plain.envelope)
+    const said = { target: plain.record.peer, epoch: 1, counter: 0 }
+    expect((await sealClaim({ ...said, broken: false }, key, NETWORK)).envelope).to.deep.equal((await sealClaim(said, key, NETWORK)).envelope)
   })
 
   it('takes no claim for a record, and no record for a claim', () => {

@@ -30,6 +30,9 @@ export interface Member {
 
   /** `true` if it was passed on that others take this incarnation for dead. */
   doubted: boolean
+
+  /** `true` if our link with it broke, and it has not said anything since. */
+  broken: boolean
 }
 
 /** Everybody this node has heard of, itself included. */
@@ -40,6 +43,7 @@ export class Members {
   readonly #self: PeerKey
   #living = 0
   #ring?: PeerKey[]
+  #full?: PeerKey[]
 
   constructor (self: PeerKey) {
     this.#self = self
@@ -69,11 +73,11 @@ export class Members {
     }
 
     const { peer } = signed.record
-    const member: Member = { peer, signed, state, since: now, doubted: false }
+    const member: Member = { peer, signed, state, since: now, doubted: false, broken: false }
     this.#members.set(peer, member)
     this.#buckets[bucketOf(peer)].add(peer)
     this.#count(member, 1)
-    this.#ring = undefined
+    this.#ring = this.#full = undefined
 
     return member
   }
@@ -81,8 +85,10 @@ export class Members {
   /** Changes what is known of a member. */
   set (member: Member, change: { signed?: SignedRecord, state?: MemberState }, now: number): void {
     const wasLiving = isLiving(member)
+    const wasLight = isLight(member)
     this.#count(member, -1)
     member.doubted &&= change.signed == null
+    member.broken &&= change.signed == null
     member.signed = change.signed ?? member.signed
 
     if (change.state != null && change.state !== member.state) {
@@ -97,7 +103,9 @@ export class Members {
     this.#count(member, 1)
 
     if (isLiving(member) !== wasLiving) {
-      this.#ring = undefined
+      this.#ring = this.#full = undefined
+    } else if (isLight(member) !== wasLight) {
+      this.#full = undefined
     }
   }
 
@@ -120,20 +128,53 @@ export class Members {
     return this.#ring
   }
 
-  /** The next one on that ring, so that everybody is on somebody's list. */
-  successor (): PeerKey | undefined {
-    const ring = this.livingPeers()
-    const next = ring[(ring.indexOf(this.#self) + 1) % ring.length] as PeerKey | undefined
+  /** Those of them that are not light, this node included if it is none. */
+  fullPeers (): readonly PeerKey[] {
+    this.#full ??= this.livingPeers().filter(peer => !this.isLight(peer))
 
-    return next === this.#self ? undefined : next
+    return this.#full
   }
 
-  /** `true` if this member is one of the `count` before `peer` on the ring, who look after it. */
+  /** The next one on that ring, so that everybody is on somebody's list. */
+  successor (): PeerKey | undefined {
+    return this.#neighbour(1)
+  }
+
+  /** The one before this node, whose successor it is. */
+  predecessor (): PeerKey | undefined {
+    return this.#neighbour(-1)
+  }
+
+  /** `true` if a member keeps few connections. */
+  isLight (peer: PeerKey): boolean {
+    const member = this.#members.get(peer)
+
+    return member != null && isLight(member)
+  }
+
+  /** `true` if a member may be slow to answer, without being ill. */
+  isHidden (peer: PeerKey): boolean {
+    return this.#members.get(peer)?.signed.record.hidden === true
+  }
+
+  /** `true` if this member is one of the `count` before `peer` on the ring, who look after it; hidden ones only where others are too few. */
   isGuard (peer: PeerKey, count: number): boolean {
     const ring = this.livingPeers()
     const place = ring.indexOf(peer)
 
-    return place >= 0 && Array.from({ length: Math.min(count, ring.length - 1) }, (_, i) => ring.at(place - 1 - i)).includes(this.#self)
+    if (place < 0) {
+      return false
+    }
+
+    const guards: PeerKey[] = []
+    const spare: PeerKey[] = []
+
+    for (let i = 1; i < ring.length && guards.length < count; i++) {
+      const other = ring.at((place - i + ring.length) % ring.length) as PeerKey
+      (this.isHidden(other) ? spare : guards).push(other)
+    }
+
+    return [...guards, ...spare].slice(0, count).includes(this.#self)
   }
 
   /** The hashes of all buckets. */
@@ -178,6 +219,13 @@ export class Members {
     return [...this.#buckets[index]].flatMap(peer => this.#members.get(peer) ?? [])
   }
 
+  #neighbour (by: 1 | -1): PeerKey | undefined {
+    const ring = this.livingPeers()
+    const other = ring[(ring.indexOf(this.#self) + by + ring.length) % ring.length] as PeerKey | undefined
+
+    return other === this.#self ? undefined : other
+  }
+
   #count (member: Member, by: 1 | -1): void {
     this.#hashes[bucketOf(member.peer)] ^= hashOf(versionOf(member))
 
@@ -212,6 +260,10 @@ export class Members {
 /** `true` if it is alive, as far as is known for sure. */
 export function isLiving ({ state }: Member): boolean {
   return state === 'alive' || state === 'suspected'
+}
+
+function isLight ({ signed: { record } }: Member): boolean {
+  return record.light === true
 }
 
 function isGone (member: Member): boolean {

@@ -22,6 +22,9 @@ export interface MemberRecord extends Incarnation {
   /** Keeps few connections. */
   light?: boolean
 
+  /** Its timers may run once a minute, as those of a browser's tab that nobody sees. */
+  hidden?: boolean
+
   /** It has said goodbye. */
   left?: boolean
 }
@@ -39,6 +42,9 @@ export interface Claim extends Incarnation {
 
   /** Who says so. */
   from: PeerKey
+
+  /** Its link with the suspect broke: more than silence. */
+  broken?: boolean
   envelope: Uint8Array
 }
 

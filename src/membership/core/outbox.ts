@@ -33,7 +33,7 @@ export type SwimOutput =
   /** Sign our record with this incarnation. */
   | ({ type: 'sign' } & Incarnation)
   /** Sign that a member cannot be reached. */
-  | ({ type: 'accuse', target: PeerKey } & Incarnation)
+  | ({ type: 'accuse', target: PeerKey, broken?: boolean } & Incarnation)
   /** Open a stream to a member, or close it. */
   | { type: 'link', peer: PeerKey }
   | { type: 'unlink', peer: PeerKey }
@@ -44,6 +44,9 @@ export class Outbox {
   now = 0
 
   #outputs: SwimOutput[] = []
+
+  /** When each timer is due, in ms; one that fired or was run is gone. */
+  readonly #due = new Map<string, number>()
 
   begin (now: number): void {
     this.now = now
@@ -67,7 +70,29 @@ export class Outbox {
   }
 
   timer (id: string, after: number): void {
+    this.#due.set(id, this.now + after)
     this.put({ type: 'timer', id, after })
+  }
+
+  /** A timer fires, now or by and by: when it was due, which is known once. */
+  fired (id: string): number | undefined {
+    const due = this.#due.get(id)
+    this.#due.delete(id)
+
+    return due
+  }
+
+  /** Timers that should have fired by `time` and when, the earliest first. */
+  overdue (time: number): Array<[string, number]> {
+    const late: Array<[string, number]> = []
+
+    for (const entry of this.#due) {
+      if (entry[1] < time) {
+        late.push(entry)
+      }
+    }
+
+    return late.sort((a, b) => a[1] - b[1])
   }
 
   event (event: SwimEvent): void {

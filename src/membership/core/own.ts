@@ -25,6 +25,9 @@ export class Own {
   /** What has to be signed next, once it is time. */
   #next?: Incarnation
 
+  /** What was asked to be signed last: signing takes a moment, and claims come in numbers. */
+  #asked?: Incarnation
+
   /** @param onRefute - called when somebody has to be told that we live */
   constructor (out: Outbox, onRefute: () => void) {
     this.#out = out
@@ -59,6 +62,7 @@ export class Own {
     if (this.#next != null) {
       this.#renewedAt = this.#out.now
       this.#out.put({ type: 'sign', ...this.#next })
+      this.#asked = this.#next
       this.#next = undefined
     }
   }
@@ -71,14 +75,19 @@ export class Own {
   #exceed ({ epoch, counter }: Incarnation): void {
     const next = { epoch, counter: counter + 1 }
 
-    if (this.signed?.record.left === true || (this.#next != null && compareIncarnations(this.#next, next) >= 0)) {
+    if (this.signed?.record.left === true || [this.#next, this.#asked].some(other => other != null && compareIncarnations(other, next) >= 0)) {
       return
     }
 
-    if (this.#next == null) {
-      this.#out.timer('renew', Math.max(0, this.#renewedAt + RENEW_INTERVAL - this.#out.now))
-    }
-
+    const planned = this.#next != null
+    const after = this.#renewedAt + RENEW_INTERVAL - this.#out.now
     this.#next = next
+
+    // a hidden tab's timers may take a minute
+    if (after <= 0) {
+      this.renew()
+    } else if (!planned) {
+      this.#out.timer('renew', after)
+    }
   }
 }

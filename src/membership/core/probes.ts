@@ -10,12 +10,14 @@
  *
  * Two things go beyond: who hears of a suspicion and has a link to the suspect
  * checks it at once, and so does everybody whose connection with a member
- * broke. So evidence comes from many within a second.
+ * broke. So evidence comes from many within a second. And a hidden member is
+ * asked for longer before anything is said of it, and is asked to help only
+ * where nobody else is.
  *
  * @module
  */
 
-import { CHECK_PINGS, CHECK_TIME, INDIRECT_PROBES, MAX_HEALTH, PROBE_INTERVAL, PROBE_TIMEOUT } from '../constants.ts'
+import { CHECK_PINGS, CHECK_TIME, HIDDEN_CHECK_TIME, INDIRECT_PROBES, MAX_HEALTH, PROBE_INTERVAL, PROBE_TIMEOUT } from '../constants.ts'
 import { shuffle } from '../../random.ts'
 import { isLiving } from './members.ts'
 import type { Members } from './members.ts'
@@ -121,7 +123,7 @@ export class Probes {
       return
     }
 
-    const helpers = this.#init.view.sample(INDIRECT_PROBES, probe.target)
+    const helpers = this.#init.view.helpers(INDIRECT_PROBES, probe.target)
     probe.asked = helpers.length
     helpers.forEach(peer => { this.#init.out.send(peer, { type: 'probe', seq: probe.seq, target: probe.target }) })
     this.#ping(probe.target, probe.seq)
@@ -145,7 +147,7 @@ export class Probes {
 
     if (check.pings++ < CHECK_PINGS) {
       this.#ping(peer, check.seq)
-      this.#init.out.timer(`check ${peer}`, CHECK_TIME / CHECK_PINGS * (this.#health + 1))
+      this.#init.out.timer(`check ${peer}`, this.#checkTime(peer) / CHECK_PINGS * (this.#health + 1))
     } else {
       this.#checks.delete(peer)
       this.#init.fail(peer)
@@ -214,8 +216,25 @@ export class Probes {
       return
     }
 
+    if (this.#isSlow(target)) {
+      this.check(target)
+
+      return
+    }
+
     this.rate(asked === 0 ? 1 : asked - nacks)
     this.#init.fail(target)
+  }
+
+  #checkTime (peer: PeerKey): number {
+    return this.#isSlow(peer) ? HIDDEN_CHECK_TIME : CHECK_TIME
+  }
+
+  /** `true` for a hidden member whose silence says little; a link that broke says more. */
+  #isSlow (peer: PeerKey): boolean {
+    const { members } = this.#init
+
+    return members.isHidden(peer) && members.get(peer)?.broken !== true
   }
 
   #nextTarget (): PeerKey | undefined {

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { CONFIRMATIONS, SUSPICION_MAX_FACTOR, SUSPICION_TIME } from '../constants.ts'
+import { BROKEN_LINKS, CONFIRMATIONS, HIDDEN_SUSPICION, SUSPICION_MAX_FACTOR, SUSPICION_TIME } from '../constants.ts'
 import type { Claim } from './messages.ts'
 import type { PeerKey } from '../../core.ts'
 
@@ -32,9 +32,16 @@ export class Suspicion {
     return [...this.#claims.values()]
   }
 
+  /** `true` if a claim says nothing new: its maker said so before, if not that its link broke meanwhile. */
+  has (claim: Claim): boolean {
+    const before = this.#claims.get(claim.from)
+
+    return before != null && (before.broken === true || claim.broken !== true)
+  }
+
   /** Takes a claim; `false` if it was made before, or enough others were. */
   add (claim: Claim): boolean {
-    if (this.#claims.has(claim.from) || this.#claims.size > CONFIRMATIONS) {
+    if (this.has(claim) || (!this.#claims.has(claim.from) && this.#claims.size > CONFIRMATIONS)) {
       return false
     }
 
@@ -48,9 +55,16 @@ export class Suspicion {
     this.#start += ms
   }
 
-  /** Ms until it is a verdict; 0 if it is now. */
-  left (now: number, members: number): number {
-    return Math.max(0, this.#start + suspicionTime(this.#claims.size - 1, members) - now)
+  /** Ms until it is a verdict; 0 if it is now. A `hidden` member has time to come to it, unless its links broke. */
+  left (now: number, members: number, hidden = false): number {
+    const time = suspicionTime(this.#claims.size - 1, members)
+    const patient = hidden && this.#broken < Math.min(BROKEN_LINKS, members - 1)
+
+    return Math.max(0, this.#start + (patient ? Math.max(time, HIDDEN_SUSPICION) : time) - now)
+  }
+
+  get #broken (): number {
+    return this.claims.filter(({ broken }) => broken === true).length
   }
 }
 

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { REJOIN_INTERVAL, STANDSTILL, SYNC_INTERVAL } from '../constants.ts'
+import { HIDDEN_STANDSTILL, LIGHT_REJOIN_FACTOR, OVERDUE, REJOIN_INTERVAL, STANDSTILL, SYNC_INTERVAL } from '../constants.ts'
 import { pick } from '../../random.ts'
 import { Gossip } from './gossip.ts'
 import { isLiving, Members } from './members.ts'
@@ -59,7 +59,9 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   readonly #probes: Probes
   readonly #sync: Sync
   readonly #verdicts: Verdicts
-  #probeAt = 0
+
+  /** When this process was last known to run, in ms. */
+  #awake = -Infinity
 
   constructor ({ self, random }: SwimInit) {
     const out = this.#out
@@ -97,6 +99,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
 
   handle (input: SwimInput, now: number): SwimOutput[] {
     this.#out.begin(now)
+    this.#wake(input)
 
     switch (input.type) {
       case 'message': this.#message(input.from, input.message); break
@@ -104,7 +107,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       case 'self': this.#renewed(input.signed); break
       case 'claim': this.#verdicts.claimed(input.claim); break
       case 'linked': this.#linked(input.peer, input.dialled); break
-      case 'unlinked': this.view.lost(input.peer); break
+      case 'unlinked': this.view.ended(input.peer); break
       case 'gone': this.#gone(input.peer); break
       case 'unreachable': this.#unreachable(input.peer); break
     }
@@ -112,9 +115,46 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
     return this.#out.take()
   }
 
-  #message (from: PeerKey, message: Message): void {
+  /**
+   * Sees whether this process stood still, and runs the timers that should have
+   * fired by now: a hidden tab gets messages, but its timers wait for a minute.
+   */
+  #wake (input: SwimInput): void {
+    const { now } = this.#out
+
+    if (input.type === 'message') {
+      this.#heard(input.from)
+    }
+
+    const late = input.type === 'timer' ? [] : this.#out.overdue(now - OVERDUE)
+    const due = input.type === 'timer' ? this.#out.fired(input.id) : late.at(0)?.[1]
+    const stood = now - Math.max(this.#awake, due ?? now)
+    this.#awake = now
+
+    if (stood > (this.#isHidden ? HIDDEN_STANDSTILL : STANDSTILL)) {
+      this.#stoodStill(stood)
+    }
+
+    for (const [id] of late) {
+      this.#out.fired(id)
+      this.#timer(id)
+    }
+  }
+
+  get #isHidden (): boolean {
+    return this.#own.signed?.record.hidden === true
+  }
+
+  #heard (from: PeerKey): void {
+    const member = this.members.get(from)
     this.#probes.heard(from)
 
+    if (member != null) {
+      member.broken = false
+    }
+  }
+
+  #message (from: PeerKey, message: Message): void {
     switch (message.type) {
       case 'hello': this.#greeted(from, message.signed); break
       case 'ping':
@@ -162,6 +202,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   /** Our record was signed. */
   #renewed (signed: SignedRecord): void {
     const first = this.#own.signed == null
+    const wasHidden = this.#isHidden
     const member = this.members.get(this.#self)
     this.#own.signed = signed
 
@@ -182,6 +223,17 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
     this.view.links().forEach(peer => {
       this.#out.send(peer, signed.record.left === true ? { type: 'ping', seq: GOODBYE, news } : { type: 'gossip', news })
     })
+
+    if (wasHidden && !this.#isHidden && signed.record.left !== true) {
+      this.#catchUp()
+    }
+  }
+
+  /** Nobody has to wait for this member any more: it looks at once what it missed. */
+  #catchUp (): void {
+    this.#probes.rate(-Infinity)
+    this.#compareWithOne()
+    this.#schedule(0)
   }
 
   #start (): void {
@@ -191,18 +243,11 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   }
 
   #schedule (after: number): void {
-    this.#probeAt = this.#out.now + after
     this.#out.timer('probe', after)
   }
 
   /** Once a second: a probe, and what else has to be seen to now and then. */
   #cycle (): void {
-    const late = this.#out.now - this.#probeAt
-
-    if (late > STANDSTILL) {
-      this.#stoodStill(late)
-    }
-
     this.#probes.next()
     this.view.keep()
     this.members.forgetGone(this.#out.now)
@@ -212,7 +257,11 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   /** This process was stopped for a while: verdicts wait for another cycle. */
   #stoodStill (time: number): void {
     this.#probes.forget()
-    this.#probes.rate(1)
+
+    // a hidden member stands still by rule, and is well
+    if (!this.#isHidden) {
+      this.#probes.rate(1)
+    }
 
     for (const { suspicion } of this.members.values()) {
       suspicion?.extend(time + this.#probes.interval)
@@ -252,7 +301,13 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
 
   /** A connection broke: evidence that it may be dead, not more. */
   #gone (peer: PeerKey): void {
+    const member = this.members.get(peer)
+
     if (this.view.lost(peer)) {
+      if (member != null) {
+        member.broken = true
+      }
+
       this.#check(peer)
     }
   }
@@ -289,12 +344,13 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   #rejoin (): void {
     const gone = [...this.members.values()].filter(({ state }) => state === 'down')
     const member = pick(this.#random, gone)
+    const factor = this.members.isLight(this.#self) ? LIGHT_REJOIN_FACTOR : 1
 
     if (member != null) {
       this.view.open(member.peer)
     }
 
-    this.#out.timer('rejoin', REJOIN_INTERVAL * (0.5 + this.#random()))
+    this.#out.timer('rejoin', factor * REJOIN_INTERVAL * (0.5 + this.#random()))
   }
 }
 

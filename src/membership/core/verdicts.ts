@@ -53,7 +53,7 @@ export class Verdicts {
     if (this.#parts.sync.saidDown(member)) {
       this.#down(member)
     } else {
-      this.#parts.out.put({ type: 'accuse', target: peer, epoch, counter })
+      this.#parts.out.put({ type: 'accuse', target: peer, epoch, counter, broken: member.broken || undefined })
     }
   }
 
@@ -163,7 +163,7 @@ export class Verdicts {
     }
 
     this.#parts.gossip.pass({ type: 'claim', claim })
-    this.#parts.out.timer(`suspect ${member.peer}`, member.suspicion.left(this.#parts.out.now, this.#parts.members.living))
+    this.#parts.out.timer(`suspect ${member.peer}`, this.#timeLeft(member))
 
     if (first) {
       this.#parts.members.set(member, { state: 'suspected' }, this.#parts.out.now)
@@ -178,26 +178,33 @@ export class Verdicts {
   /** A suspicion may have lasted long enough. */
   judge (peer: PeerKey): void {
     const member = this.#parts.members.get(peer)
-    const left = member?.suspicion?.left(this.#parts.out.now, this.#parts.members.living)
 
-    if (member == null || left == null) {
+    if (member?.suspicion == null) {
       return
     }
 
+    const left = this.#timeLeft(member)
+
     if (left > 0) {
       this.#parts.out.timer(`suspect ${peer}`, left)
-    } else if (member.suspicion?.confirmed === false) {
+    } else if (!member.suspicion.confirmed) {
       this.#askAround(member)
     } else {
       this.#down(member)
     }
   }
 
+  #timeLeft ({ suspicion, signed }: Member): number {
+    const { out, members } = this.#parts
+
+    return suspicion?.left(out.now, members.living, signed.record.hidden) ?? 0
+  }
+
   /** The last thing before a verdict: its refutation may have reached others, and not us. */
   #askAround (member: Member): void {
     const { view, out } = this.#parts
     const question: Message = { type: 'versions', buckets: [], members: [versionOf(member)] }
-    view.sample(LAST_QUESTIONS, member.peer).forEach(other => { out.send(other, question) })
+    view.helpers(LAST_QUESTIONS, member.peer).forEach(other => { out.send(other, question) })
     out.timer(`suspect ${member.peer}`, LAST_ANSWERS)
 
     if (member.suspicion != null) {

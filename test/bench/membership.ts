@@ -11,6 +11,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { churn, crash, idle, mistakes, partition, spread } from '../simulation/membership-scenarios.ts'
+import { dialsPerHour, hiddenOnes, lightCrash, pagesComeAndGo, settled, shape } from '../simulation/membership-browsers.ts'
 import { recordOf, World } from '../simulation/membership-world.ts'
 import { SwimCore } from '../../src/membership/core/swim.ts'
 import { format, percentile } from './contest.ts'
@@ -32,6 +33,7 @@ export const membership: Benchmark = {
       ...partitions(context),
       ...large(),
       ...coming(context),
+      ...browsers(context),
       replay()
     ]
   }
@@ -152,6 +154,30 @@ function coming ({ log }: Context): Row[] {
   return [
     row(`500 members for 1 h: ${joined} joined, ${left} left, ${crashed} crashed; slowest to be known`, `${seconds(slowest)}, ${late} later than 20 s`, '-', '≤ 20 s', late === 0),
     row('rows in the largest table, news waiting', `${rows}, ${pending}`, '-', 'bounded', rows <= 500)
+  ]
+}
+
+/** Sixty members, fifty of them pages, ten of those out of sight. */
+function browsers ({ runs, log }: Context): Row[] {
+  log('browsers')
+  const init = { size: 60, light: 50 }
+  const world = settled({ seed: 1, ...init })
+  const dials = dialsPerHour(world, HOUR)
+  const { most, connected } = shape(world)
+  const down = [false, true].flatMap(frozen => seeds(runs, seed => hiddenOnes({ seed, ...init }, 10, frozen).down.length))
+  const worst = (exit: 'silent' | 'closed', hidden: boolean): number => Math.max(...seeds(4 * runs, seed => lightCrash({ seed, ...init }, exit, { hidden })))
+  const stir = pagesComeAndGo({ seed: 1, ...init }, HOUR)
+
+  return [
+    row('60 members, 50 light: most links of a light one; connections it opens or takes in a quiet hour', `${most}; ${format(dials)}`, '31', '≤ 8; ≤ 12', most <= 8 && dials <= 12 && connected),
+    row('the same while 20 pages come and go every few minutes', `${stir.end.most}; ${format(stir.dials)}`, '-', '≤ 8; ≤ 500', stir.end.most <= 8 && stir.dials <= 500 && stir.end.connected),
+    row('10 of them hidden for 10 min with timers, or everything, once a minute: declared down', String(down.reduce((sum, count) => sum + count, 0)), '-', '0', down.every(count => count === 0)),
+    ...(['silent', 'closed'] as const).flatMap(exit => [false, true].map(hidden => {
+      const time = worst(exit, hidden)
+      const goal = exit === 'closed' ? (hidden ? 8_000 : 3_000) : hidden ? 120_000 : 8_000
+
+      return row(`${exit} crash of a light member${hidden ? ' that is hidden' : ''}, worst`, seconds(time), '-', `≤ ${goal / 1000} s`, time <= goal)
+    }))
   ]
 }
 

@@ -12,7 +12,6 @@ import { IdbRecords } from './idb-records.ts'
 import type { Kept, StorageReport } from './platform.ts'
 import type { Store } from '../store/index.ts'
 
-
 /**
  * Chooses where a node of this page keeps things.
  *

@@ -11,8 +11,10 @@ import { WebRTC, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-ma
 import { browserStorage } from './browser-storage.ts'
 import { lazyDht } from './lazy-dht.ts'
 import { safeYamux } from './safe-yamux.ts'
+import { sayGoodbyeOnPageHide, watchVisibility } from './visibility.ts'
 import { webRtcTransports } from './web-rtc.ts'
 import type { Defaults, PlatformInit } from './platform.ts'
+import type { Membership } from '../membership/index.ts'
 import type { Address } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -25,16 +27,30 @@ const PREFERRED = [WebSocketsSecure, WebSockets, WebRTC]
 /** The parts that differ by platform. */
 export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
   return {
-    ...await browserStorage(dataDir),
+    kept: await browserStorage(dataDir),
     listen: ['/p2p-circuit', '/webrtc'],
-    transports: [webSockets(), ...webRtcTransports(iceServers)],
-    connectionEncrypters: [noise()],
-    streamMuxers: [safeYamux()],
-    connectionGater: { denyDialMultiaddr: isBlocked },
-    connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT, addressSorter: (a, b) => Math.sign(rank(a) - rank(b)) as -1 | 0 | 1 },
+    libp2p: {
+      transports: [webSockets(), ...webRtcTransports(iceServers)],
+      connectionEncrypters: [noise()],
+      streamMuxers: [safeYamux()],
+      connectionGater: { denyDialMultiaddr: isBlocked },
+      connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT, addressSorter: (a, b) => Math.sign(rank(a) - rank(b)) as -1 | 0 | 1 }
+    },
     light: true,
+    watch: watchPage,
     dht: lazyDht(network)
   }
+}
+
+/** Tells others when the page is hidden, and when it goes. Workers have no page. */
+function watchPage (membership: Membership): () => void {
+  if (globalThis.document == null) {
+    return () => {}
+  }
+
+  const ends = [watchVisibility(membership, document), sayGoodbyeOnPageHide(membership, window)]
+
+  return () => { ends.forEach(end => { end() }) }
 }
 
 /** Browsers refuse connections that are not encrypted from pages that are, but to this machine; trying writes errors to the console. */

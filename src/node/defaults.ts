@@ -26,11 +26,13 @@ export async function platformDefaults ({ network, dataDir, iceServers }: Platfo
   const kept = dataDir == null ? nothingKept() : await keptIn(dataDir)
 
   return {
-    ...kept,
+    kept,
     listen: ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/udp/0/webrtc-direct', '/p2p-circuit', '/webrtc'],
-    transports: [tcp(), boundedWebSockets(), ...webRtcTransports(iceServers, async () => loadCertificate(kept.datastore))],
-    connectionEncrypters: [fastNoise()],
-    streamMuxers: [safeYamux()],
+    libp2p: {
+      transports: [tcp(), boundedWebSockets(), ...webRtcTransports(iceServers, async () => loadCertificate(kept.datastore))],
+      connectionEncrypters: [fastNoise()],
+      streamMuxers: [safeYamux()]
+    },
     light: false,
     files: nodeFiles(),
     dht: colonyDht(network, { clientMode: false })

@@ -11,5 +11,5 @@ export function colonyDht (network: string, { clientMode }: { clientMode: boolea
     // a colony may live in a private network, or on one machine
     peerInfoMapper: passthroughMapper,
     clientMode
-  }) as (components: KadDHTComponents) => KadDHT
+  })
 }

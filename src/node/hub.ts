@@ -205,15 +205,13 @@ export interface Hub extends TypedEventTarget<HubEvents>, AsyncDisposable {
 export async function createHub (init: HubInit = {}): Promise<Hub> {
   const settings = checkHubInit(init)
   const { network, dataDir, maxConnections, maxReservations } = settings
-  const { datastore, dht, open, close, transports, connectionEncrypters, streamMuxers } = await platformDefaults({ network, dataDir })
+  const { dht, libp2p: platform, kept: { datastore, open, close } } = await platformDefaults({ network, dataDir })
   const metrics = settings.http === false ? undefined : new HubMetrics(dataDir)
   await open()
 
   try {
     const libp2p = await createLibp2p<HubServices>({
-      transports,
-      connectionEncrypters,
-      streamMuxers,
+      ...platform,
       datastore,
       privateKey: await loadIdentity(datastore),
       addresses: { listen: settings.listen, announce: settings.announce, announceFilter: reachable },

@@ -22,7 +22,7 @@ import { platformDefaults } from './defaults.ts'
 import { loadIdentity } from './identity.ts'
 import { FormicaryNode } from './node.ts'
 import { reachable } from './reach.ts'
-import type { IceServer, StorageReport } from './platform.ts'
+import type { Defaults, IceServer, StorageReport } from './platform.ts'
 import type { Catalog, CatalogEvents, FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
@@ -265,30 +265,21 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
  */
 export async function createNode (init: NodeInit = {}): Promise<Node> {
   checkInit(init)
-  const { network = 'formicary', name, uploadSlots, uploadLimit } = init
-  const { listen, files, datastore, dht, light, open, close, report, store: platformStore, connectionManager, ...platform } = await platformDefaults({ ...init, network })
-  const store = init.store ?? platformStore
+  const network = init.network ?? 'formicary'
+  const platform = await platformDefaults({ ...init, network })
+  const { open, close, report } = platform.kept
   await open()
 
   try {
-    const libp2p = await createLibp2p<NodeServices>({
-      ...platform,
-      datastore,
-      privateKey: await loadIdentity(datastore),
-      addresses: { listen: init.listen ?? listen, announceFilter: reachable },
-      connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD, ...connectionManager },
-      ...init.libp2p,
-      services: {
-        ...colonyBasics({ dht }),
-        membership: membership({ network, name, light }),
-        catalog: catalog({ store, files }),
-        search: search({ network }),
-        transfer: transfer({ store, network, uploadSlots, uploadLimit }),
-        ...init.services
-      } as unknown as ServiceFactoryMap<NodeServices>,
-      start: false
+    const node = new FormicaryNode({
+      libp2p: await libp2pOf({ ...init, network }, platform),
+      bootstrap: init.bootstrap ?? [],
+      protocols: protocolsOf(network),
+      open,
+      close,
+      watch: platform.watch,
+      storage: async () => ({ ...await report(), ...(init.store != null && { store: 'custom' as const }) })
     })
-    const node = new FormicaryNode({ libp2p, bootstrap: init.bootstrap ?? [], protocols: protocolsOf(network), open, close, storage: async () => ({ ...await report(), ...(init.store != null && { store: 'custom' as const }) }) })
 
     if (init.start !== false) {
       await node.start()
@@ -301,6 +292,29 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
     await close()
     throw err
   }
+}
+
+async function libp2pOf ({ network, name, listen, uploadSlots, uploadLimit, ...init }: NodeInit & { network: string }, platform: Defaults): Promise<Libp2p<NodeServices>> {
+  const { datastore } = platform.kept
+  const store = init.store ?? platform.kept.store
+
+  return createLibp2p<NodeServices>({
+    ...platform.libp2p,
+    datastore,
+    privateKey: await loadIdentity(datastore),
+    addresses: { listen: listen ?? platform.listen, announceFilter: reachable },
+    connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD, ...platform.libp2p.connectionManager },
+    ...init.libp2p,
+    services: {
+      ...colonyBasics(platform),
+      membership: membership({ network, name, light: platform.light }),
+      catalog: catalog({ store, files: platform.files }),
+      search: search({ network }),
+      transfer: transfer({ store, network, uploadSlots, uploadLimit }),
+      ...init.services
+    } as unknown as ServiceFactoryMap<NodeServices>,
+    start: false
+  })
 }
 
 function protocolsOf (network: string): string[] {

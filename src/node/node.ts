@@ -24,6 +24,9 @@ export interface FormicaryNodeInit {
   open (): Promise<void>
   close (): Promise<void>
   storage (): Promise<StorageReport>
+
+  /** Watches what membership should know of; returns what ends that. */
+  watch? (membership: Membership): () => void
 }
 
 /** Events of the services that are passed on. */
@@ -41,6 +44,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
   readonly libp2p: Libp2p<NodeServices>
   readonly #init: FormicaryNodeInit
   #entrance: Entrance
+  #unwatch?: () => void
 
   /** What is under way: a start and a stop follow one another, in the order they were asked for. */
   #turn: Promise<void> = Promise.resolve()
@@ -138,6 +142,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
         throw err
       }
 
+      this.#unwatch = this.#init.watch?.(this.membership)
       await this.#entrance.start()
     })
   }
@@ -147,6 +152,8 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     this.#entrance.stop()
     await this.#inTurn(async () => {
       if (this.libp2p.status === 'started') {
+        this.#unwatch?.()
+
         try {
           await this.libp2p.stop()
         } finally {

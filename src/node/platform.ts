@@ -1,4 +1,5 @@
 import type { FileSystem } from '../catalog/index.ts'
+import type { Membership } from '../membership/index.ts'
 import type { Store } from '../store/index.ts'
 import type { KadDHTComponents } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
@@ -68,19 +69,24 @@ export interface PlatformInit {
 }
 
 /** What each platform brings along. */
-export interface Defaults extends Required<Pick<Libp2pInit, 'transports' | 'connectionEncrypters' | 'streamMuxers'>>,
-  Pick<Libp2pInit, 'connectionGater'>, Kept {
+export interface Defaults {
   /** Addresses to listen on. */
   listen: string[]
 
-  /** How connections are dialled and kept, beside what all platforms have in common. */
-  connectionManager?: Libp2pInit['connectionManager']
+  /** How peers are reached. */
+  libp2p: Pick<Libp2pInit, 'transports' | 'connectionEncrypters' | 'streamMuxers' | 'connectionGater' | 'connectionManager'>
+
+  /** What outlives the process, if anything does. */
+  kept: Kept
 
   /** `true` if a node should keep few connections. */
   light: boolean
 
   /** Access to paths, where there is such a thing. */
   files?: FileSystem
+
+  /** Tells membership what happens to the process, or the page, while the node runs; returns what ends that. */
+  watch? (membership: Membership): () => void
 
   /** The DHT of the colony. */
   dht: (components: KadDHTComponents) => object

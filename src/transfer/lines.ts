@@ -1,3 +1,4 @@
+import { waitFor } from '../delay.ts'
 import { MAX_IDLE_STREAMS, MAX_STREAMS } from './constants.ts'
 import { Line } from './line.ts'
 import type { LineHandler } from './line.ts'
@@ -13,6 +14,12 @@ export class Lines implements LineHandler {
   readonly #onHello: (session: Session) => void
   readonly #lines = new Set<Line>()
   readonly #idle = new Map<Connection, Line[]>()
+
+  /** Connections over which the other side has taken a stream. */
+  readonly #ready = new WeakSet<Connection>()
+
+  /** The stream that goes ahead over a connection; settles as soon as that is known to be ready, or not. */
+  readonly #ahead = new WeakMap<Connection, Promise<void>>()
   #timer?: ReturnType<typeof setInterval>
 
   constructor (protocol: string, onHello: (session: Session) => void) {
@@ -34,11 +41,23 @@ export class Lines implements LineHandler {
     }
   }
 
-  /** A new line over a connection. */
+  /**
+   * A new line over a connection. The first goes ahead of all others: libp2p's
+   * muxers break off for good if more than ten streams come before their side
+   * of a new connection is ready, as when many downloads begin with a dial.
+   */
   async open (connection: Connection, options?: AbortOptions): Promise<Line> {
-    const stream = await connection.newStream(this.#protocol, { ...options, maxOutboundStreams: MAX_STREAMS })
+    for (let ahead = this.#ahead.get(connection); ahead != null; ahead = this.#ahead.get(connection)) {
+      await waitFor(ahead, options?.signal)
+    }
 
-    return this.#add(stream, connection, true)
+    const opening = connection.newStream(this.#protocol, { ...options, maxOutboundStreams: MAX_STREAMS })
+
+    if (!this.#ready.has(connection)) {
+      this.#ahead.set(connection, opening.then(() => { this.#ready.add(connection) }, () => {}).finally(() => { this.#ahead.delete(connection) }))
+    }
+
+    return this.#add(await opening, connection, true)
   }
 
   /** Takes a stream that the other side opened. */

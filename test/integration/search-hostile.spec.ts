@@ -1,6 +1,6 @@
 import { encode } from '@msgpack/msgpack'
 import { expect } from 'chai'
-import { MAX_ACTIVE_PER_NEIGHBOUR, MAX_STREAMS, NEIGHBOUR_BURST, searchProtocol } from '../../src/search/constants.ts'
+import { MAX_ACTIVE_PER_NEIGHBOUR, MAX_STREAMS, NEIGHBOUR_BURST, NEIGHBOUR_RATE, searchProtocol } from '../../src/search/constants.ts'
 import { parseAnswer } from '../../src/search/core/messages.ts'
 import { openChannel } from '../../src/wire/channel.ts'
 import { encodeFrame } from '../../src/wire/frame.ts'
@@ -149,10 +149,11 @@ describe('search among hostile neighbours', () => {
     const node = await startWith(() => {})
     let cost: SearchCost | undefined
     const started = performance.now()
-    const hits = await findAll(node, 'owls', { timeout: 200, onProgress: ({ detail }) => { cost = detail } })
+    // long enough for the honest one on a busy machine; without an end in time this goes past the time limit of the test
+    const hits = await findAll(node, 'owls', { timeout: 3_000, onProgress: ({ detail }) => { cost = detail } })
 
     expect(hits).to.have.lengthOf(1)
-    expect(performance.now() - started).to.be.within(190, 2_000)
+    expect(performance.now() - started).to.be.above(2_990)
     expect(cost).to.include({ members: 2, unanswered: 1 })
     await until(() => openStreams(node) === 0)
   })
@@ -215,10 +216,14 @@ describe('search among hostile neighbours', () => {
     const honest = await startNode([])
     nodes.push(honest)
     await connect(node, honest)
+    const began = performance.now()
+    let asked = 0
     let served = 0
     let refused = 0
 
-    for (let round = 0; round < 10; round++) {
+    // on a busy machine it takes more to use up what there is room for again meanwhile
+    while (asked < 1_000 || refused === 0) {
+      asked += 100
       const answers = await Promise.all(Array.from({ length: 100 }, async () => ask(hostile, newQuery())))
       served += answers.filter(([first]) => first.type === 'hits').length
       refused += answers.filter(([first]) => first.type === 'done' && first.unanswered === 1 && first.members === 0).length
@@ -226,9 +231,8 @@ describe('search among hostile neighbours', () => {
       expect(await findAll(honest, 'owls', { hops: 1 })).to.have.lengthOf(1)
     }
 
-    // some seconds may have gone by, each with some queries more
-    expect(served).to.be.within(NEIGHBOUR_BURST, 999)
-    expect(served + refused).to.equal(1_000)
+    expect(served).to.be.within(NEIGHBOUR_BURST, NEIGHBOUR_BURST + NEIGHBOUR_RATE * (performance.now() - began) / 1000)
+    expect(served + refused).to.equal(asked)
     await until(() => openStreams(node) === 0)
   })
 
@@ -263,12 +267,13 @@ describe('search among hostile neighbours', () => {
 
     const { node, hostile } = await startAsked(shelf)
     const stream = await openStream(hostile)
-    stream.pause()
-    stream.send(frame(newQuery({ limit: 1_000 })))
     await until(() => openStreams(node) === 1)
     const [ours] = node.getConnections()[0].streams.filter(({ protocol }) => protocol === PROTOCOL)
+    const end = closed(ours)
+    stream.pause()
+    stream.send(frame(newQuery({ limit: 1_000 })))
 
-    expect(await new Promise(resolve => { ours.addEventListener('close', ({ error }) => { resolve(error?.name) }) })).to.equal('StreamBufferError')
+    expect(await end).to.have.property('name', 'StreamBufferError')
     expect(openStreams(node)).to.equal(0)
   })
 })

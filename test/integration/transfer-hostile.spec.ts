@@ -6,7 +6,7 @@ import { hashSync, PIECE_SIZE } from '../../src/content/index.ts'
 import { StoreFullError, StoreWriteError } from '../../src/errors.ts'
 import { memoryStore } from '../../src/store/index.ts'
 import { decodeMessage, encodeBlock, encodeMessage } from '../../src/transfer/codec.ts'
-import { transferProtocol } from '../../src/transfer/constants.ts'
+import { STALL_TIMEOUT, transferProtocol } from '../../src/transfer/constants.ts'
 import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { encodeFrame, FrameDecoder } from '../../src/wire/frame.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
@@ -134,8 +134,10 @@ describe('transfer among hostile peers', function () {
     const other = await shareBytes(honest, bytesOf(100, 7), 'other')
     expect(await failure(fetcher.services.transfer.download(other.cid, { patience: 500, sources: [sourceOf(bad)] }))).to.have.property('name', 'NotFoundError')
     const stream = await bad.dialProtocol(fetcher.getMultiaddrs(), PROTOCOL).catch(() => undefined)
-    await new Promise(resolve => { setTimeout(resolve, 100) })
-    expect(stream?.status ?? 'reset').to.not.equal('open')
+
+    while (stream?.status === 'open') {
+      await new Promise(resolve => { setTimeout(resolve, 10) })
+    }
   })
 
   it('bans who sends wrong nodes of a manifest', async () => {
@@ -146,9 +148,15 @@ describe('transfer among hostile peers', function () {
     }))
     const fetcher = await peer()
     let banned = 0
-    fetcher.services.transfer.addEventListener('transfer:banned', () => { banned++ })
+    const ban = new Promise<void>(resolve => {
+      fetcher.services.transfer.addEventListener('transfer:banned', () => {
+        banned++
+        resolve()
+      })
+    })
     const download = fetcher.services.transfer.download(entry.cid, { patience: 8_000, sources: [sourceOf(bad)] })
-    await new Promise(resolve => { setTimeout(resolve, 300) })
+    // an honest source too early might have sent all nodes before the bad one is asked
+    await Promise.race([ban, download])
     await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)] })
     await download
 
@@ -222,7 +230,8 @@ describe('transfer among hostile peers', function () {
     const start = performance.now()
     await downloadBeside(await liar(holder(() => {})))
 
-    expect(performance.now() - start).to.be.below(12_000)
+    // before the silent one is given up
+    expect(performance.now() - start).to.be.below(STALL_TIMEOUT)
   })
 
   it('gives up on a holder that says hello and nothing more, in time', async () => {
@@ -243,8 +252,11 @@ describe('transfer among hostile peers', function () {
       stream.send(encodeMessage({ type: 'hello', root, have: 'none' }))
       stream.send(encodeMessage({ type: 'interested' }))
 
-      for (let i = 0; i < 20_000 && stream.writeStatus === 'writable'; i++) {
-        stream.send(encodeMessage({ type: 'request', piece: i % 4, begin: 0, length: PIECE_SIZE }))
+      // a hundred in one go, or this process would have more to do with sending them than with taking them
+      const requests = Array.from({ length: 100 }, (_, i) => encodeMessage({ type: 'request', piece: i % 4, begin: 0, length: PIECE_SIZE }))
+
+      for (let i = 0; i < 200 && stream.writeStatus === 'writable'; i++) {
+        stream.send(new Uint8ArrayList(...requests))
       }
     }],
     ['requests out of range', (stream, root) => {
@@ -270,7 +282,7 @@ describe('transfer among hostile peers', function () {
         }
       }))
       const fetcher = await peer()
-      expect((await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)], patience: 10_000 })).size).to.equal(entry.size)
+      expect((await fetcher.services.transfer.download(entry.cid, { sources: [sourceOf(honest)], patience: 30_000 })).size).to.equal(entry.size)
       expect((memoryUse().all - before) / MIB).to.be.below(256)
     })
   }

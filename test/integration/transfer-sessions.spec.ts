@@ -282,11 +282,10 @@ describe('sessions of transfer', function () {
   it('do not keep up the hope of two who both have nothing', async () => {
     const { cid } = await pair()
     const [ben, cleo] = await Promise.all([peer(), peer()])
-    const start = performance.now()
+    // were a session with the other reason to hope, this would go on past the time limit of the test
     const errors = await Promise.all([[ben, cleo], [cleo, ben]].map(async ([self, other]) => failure(self.services.transfer.download(cid, { patience: 5_000, sources: [sourceOf(other)] }))))
 
     expect(errors.map(({ name }) => name)).to.deep.equal(['NotFoundError', 'NotFoundError'])
-    expect(performance.now() - start).to.be.below(9_000)
   })
 
   it('find out the size of a small content from honest peers, when another says a wrong one and serves nothing', async () => {
@@ -317,10 +316,18 @@ describe('sessions of transfer', function () {
     })
     const fetcher = await peer()
     const banned: string[] = []
-    fetcher.services.transfer.addEventListener('transfer:banned', ({ detail }) => { banned.push(String(detail.peer)) })
-    const entry = await fetcher.services.transfer.download(cid, { size: 5, sources: [sourceOf(liar), sourceOf(ada)] })
+    const ban = new Promise<void>(resolve => {
+      fetcher.services.transfer.addEventListener('transfer:banned', ({ detail }) => {
+        banned.push(String(detail.peer))
+        resolve()
+      })
+    })
+    const download = fetcher.services.transfer.download(cid, { size: 5, sources: [sourceOf(liar)] })
+    // an honest source too early might have sent everything before the liar is asked
+    await Promise.race([ban, download])
+    await fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] })
 
-    expect(entry.size).to.equal(100_000)
+    expect((await download).size).to.equal(100_000)
     expect(banned).to.deep.equal([String(liar.peerId)])
   })
 

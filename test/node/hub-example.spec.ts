@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parse } from 'yaml'
 import { parseHubCommand } from '../../src/cli/hub-options.ts'
+import { freePort } from '../fixtures/free-port.ts'
 import { startHub } from '../fixtures/hub-process.ts'
 import { read, ROOT } from '../lint/project.ts'
 import type { FormicaryProcess } from '../fixtures/hub-process.ts'
-import type { AddressInfo } from 'node:net'
 
 interface Service {
   build: { context: string, dockerfile: string }
@@ -33,16 +32,6 @@ const instructions = read(`${FOLDER}/Dockerfile`)
 
 function instruction (name: string): string {
   return String(instructions.findLast(each => each.name === name)?.rest)
-}
-
-/** A port that is free now. */
-async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => { server.close(resolve) })
-
-  return port
 }
 
 describe('the Dockerfile of the hub', () => {

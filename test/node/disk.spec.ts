@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,12 +112,14 @@ describe('disks in trouble', function () {
         const [{ cid }] = await Array.fromAsync(ada.share({ name: 'film.mkv', content: bytes }))
         const ben = await make({ dataDir: disk })
         const sources = [{ holder: ada.peerId, addresses: ada.addresses }]
-        let filled: Promise<void> | undefined
+        let filled = false
         const err = await failure(ben.download(cid, {
           sources,
           onProgress: ({ type, detail }) => {
-            if (type === 'transfer:progress' && detail.bytes > 3 * MIB) {
-              filled ??= writeFile(join(disk, 'filler'), new Uint8Array(24 * MIB)).catch(() => {})
+            if (type === 'transfer:progress' && detail.bytes > 3 * MIB && !filled) {
+              filled = true
+              // at once, or the download might be over before
+              expect(() => { writeFileSync(join(disk, 'filler'), new Uint8Array(24 * MIB)) }).to.throw().with.property('code', 'ENOSPC')
             }
           }
         }))
@@ -128,8 +131,9 @@ describe('disks in trouble', function () {
         await ben.download(cid, { sources })
         expect(ben.libp2p.services.transfer.downloaded - before).to.be.at.most(13 * MIB)
         expect(await readdir(join(disk, 'parts'))).to.deep.equal([])
-        await ben.stop()
       } finally {
+        // what is open on it would keep it, and hide why the test failed
+        await Promise.all(nodes.map(async node => node.stop()))
         await run('umount', [disk])
       }
     })

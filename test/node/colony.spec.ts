@@ -79,11 +79,12 @@ describe('nodes in a colony', function () {
     await Promise.all(nodes.map(async node => node.stop()))
 
     // the last sockets close a moment later
-    for (let wait = 1; wait < 1_000 && held().sockets > before.sockets; wait *= 2) {
+    for (let wait = 1; wait < 10_000 && held().sockets > before.sockets; wait *= 2) {
       await new Promise(resolve => { setTimeout(resolve, wait) })
     }
 
-    expect(held().sockets).to.equal(before.sockets)
+    // those of earlier tests may have closed meanwhile
+    expect(held().sockets).to.be.at.most(before.sockets)
     expect(held().files).to.be.at.most(before.files + 2)
   })
 

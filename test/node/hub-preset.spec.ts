@@ -9,9 +9,15 @@ import type { Hub, HubInit } from '../../src/node/hub.ts'
 
 const LOCAL = { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'], http: false } as const
 
-/** Asks again until it holds; what does not come about ends with the test. */
-async function until (holds: () => Promise<boolean>): Promise<void> {
-  while (!await holds()) {
+/** Asks again until what is seen is right; says what was seen last if that does not come about. */
+async function until<Seen> (look: () => Promise<Seen>, isRight: (seen: Seen) => boolean): Promise<void> {
+  const began = performance.now()
+
+  for (let seen = await look(); !isRight(seen); seen = await look()) {
+    if (performance.now() - began > 45_000) {
+      throw new Error(`Still ${JSON.stringify(seen)}`)
+    }
+
     await new Promise(resolve => { setTimeout(resolve, 20) })
   }
 }
@@ -54,7 +60,8 @@ describe('createHub', () => {
     const began = performance.now()
     await hub.stop()
 
-    expect(performance.now() - began).to.be.within(3_000, 5_000)
+    // after 4 s it leaves the service to itself, and would wait for ever otherwise; a busy machine may take longer for the rest
+    expect(performance.now() - began).to.be.within(3_900, 20_000)
     expect(await failure(hub.start())).to.have.property('name', 'NotStartedError')
     // the folder is free again
     await make({ dataDir: join(folder, 'hub') })
@@ -67,13 +74,13 @@ describe('createHub', () => {
     const states = async (): Promise<string[]> => (await hub.health()).members.map(({ name, state }) => `${name} ${state}`).sort()
     const metrics = async (): Promise<string> => (await fetch(`${String(hub.http)}/metrics`)).text()
 
-    await until(async () => (await states()).length === 2)
+    await until(states, seen => seen.length === 2)
     expect(await states()).to.deep.equal(['ada alive', 'door alive'])
     expect([...node.members()].map(({ name }) => name)).to.have.members(['ada', 'door'])
     expect(await metrics()).to.match(/^formicary_hub_members\{state="alive"\} 2$/m)
 
     await node.stop()
-    await until(async () => (await states())[0] === 'ada left')
+    await until(states, seen => seen[0] === 'ada left')
     expect(await states()).to.deep.equal(['ada left', 'door alive'])
     expect(await metrics()).to.match(/^formicary_hub_members\{state="alive"\} 1$/m)
     await hub.stop()

@@ -136,7 +136,7 @@ export class SharedFolder {
 
     await new Promise<void>((resolve, reject) => {
       const types = ['entry:added', 'entry:removed', 'entry:skipped'] as const
-      const timer = setTimeout(() => { settle(() => { reject(new Error(`Still ${this.names().join(', ')}`)) }) }, 10_000)
+      const timer = setTimeout(() => { settle(() => { reject(new Error(`Still ${this.names().join(', ')}`)) }) }, 30_000)
       const settle = (then: () => void): void => {
         clearTimeout(timer)
         types.forEach(type => { catalog.removeEventListener(type, check) })

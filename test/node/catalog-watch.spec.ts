@@ -71,15 +71,19 @@ describe('catalog: watching', () => {
 
   it('hashes a file when its writer is done', async () => {
     folder.opened.length = 0
+    let pauses = 0
 
     for (let i = 0; i < 10; i++) {
+      const began = performance.now()
       await writeFile(folder.path('in/growing'), 'x'.repeat(i + 1))
       await new Promise(resolve => { setTimeout(resolve, 20) })
+      // when the machine is busy with something else, the writer seems to be done, and up to three attempts are made
+      pauses += Number(performance.now() - began > 150)
     }
 
     await untilNames('a', 'growing', 'sub/b')
     expect(await folder.text('growing')).to.equal('x'.repeat(10))
-    expect(folder.opened.filter(path => path === 'in/growing').length).to.be.at.most(2)
+    expect(folder.opened.filter(path => path === 'in/growing').length).to.be.at.most(2 + 3 * pauses)
   })
 
   it('finds 3,000 files that come at once', async () => {

@@ -94,7 +94,7 @@ async function partFile (): Promise<string> {
 
 /** Handles that stay: a finished file is open until it is on the disk. */
 async function handlesLeft (): Promise<string[]> {
-  for (let wait = 1; wait < 2_000; wait *= 2) {
+  for (let wait = 1; wait < 10_000; wait *= 2) {
     if ((await handles()).length === 0) {
       break
     }

@@ -176,7 +176,8 @@ describe('search: streams', () => {
 
   it('breaks off an answered stream that the other side keeps open', async () => {
     const { connection, ours, theirs } = await connectionPair()
-    const streams = makeStreams()
+    // the query has to come in that time too
+    const streams = makeStreams(500)
     streams.accept(ours, connection)
     send(theirs, query)
     await new Promise(resolve => { ours.addEventListener('message', resolve) })

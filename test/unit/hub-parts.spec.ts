@@ -105,17 +105,17 @@ describe('WebSockets of a hub', () => {
   }
 
   it('stay open once they are there', async () => {
-    await start(50)
+    await start(1_000)
     const peer = await makeBare({ addresses: { listen: [] }, transports: [boundedWebSockets()] })
     const connection = await peer.dial(multiaddr(hub.getMultiaddrs()[0]))
-    await new Promise(resolve => { setTimeout(resolve, 200) })
+    await new Promise(resolve => { setTimeout(resolve, 1_500) })
 
     expect(connection.status).to.equal('open')
     await peer.stop()
   })
 
   it('answer a handshake', async () => {
-    await start(50)
+    await start(60_000)
     const socket = await say(HANDSHAKE)
     const [answer] = await once(socket, 'data')
 

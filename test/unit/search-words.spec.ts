@@ -62,12 +62,16 @@ describe('search: words', () => {
   })
 
   it('is quick with the longest names there are', () => {
-    const started = performance.now()
-
     for (const unit of ['aB', 'a1', 'é', 'é́', '東', 'A', '\u0301', '\'', 'a ']) {
-      wordsOfName(unit.repeat(1_024))
-    }
+      // the fastest time, since others use the machine too
+      const times = Array.from({ length: 3 }, () => {
+        const started = performance.now()
+        wordsOfName(unit.repeat(1_024))
 
-    expect(performance.now() - started).to.be.below(1_000)
+        return performance.now() - started
+      })
+
+      expect(Math.min(...times), unit).to.be.below(200)
+    }
   })
 })

@@ -170,8 +170,8 @@ describe('transfer: picker', () => {
       return performance.now() - start
     }
 
-    timeOf(1_000)
-    // linear time would be a thousand times as much
-    expect(timeOf(1_000_000)).to.be.below(100 * timeOf(1_000) + 20)
+    // the fastest times, since others use the machine too; linear time would be a thousand times as much
+    const [few, many] = [1_000, 1_000_000].map(size => Math.min(...Array.from({ length: 3 }, () => timeOf(size))))
+    expect(many).to.be.below(100 * few + 20)
   })
 })

@@ -237,7 +237,8 @@ describe('membership between nodes', function () {
 
     expect(suspected.size).to.be.above(0)
     expect(downs.filter(name => name !== 'evil')).to.deep.equal([])
-    expect(names(peers[1], 'alive')).to.include.members(['n0', 'n1', 'n2'])
+    // what it said last may just have made somebody suspected
+    await until(() => ['n0', 'n1', 'n2'].every(name => names(peers[1], 'alive').includes(name)))
   })
 
   const NONSENSE: Array<[string, Uint8Array]> = [
@@ -317,6 +318,7 @@ describe('membership between nodes', function () {
     const one = await make({ name: 'one' }, { privateKey })
     await one.dial(ada.getMultiaddrs())
     await until(() => names(ada, 'alive').includes('one'))
+    const began = performance.now()
     let updates = 0
     ada.services.membership.addEventListener('member:updated', () => { updates++ })
     const two = await make({ name: 'two' }, { privateKey })
@@ -324,7 +326,7 @@ describe('membership between nodes', function () {
     await pause(1_500)
     // one of them is shown, and they do not flood the colony with their dispute
     expect([...ada.services.membership.members()]).to.have.length(2)
-    expect(updates).to.be.below(20)
+    expect(updates).to.be.below(20 * (performance.now() - began) / 1_500)
     expect(ada.services.membership.self.name).to.equal('ada')
   })
 

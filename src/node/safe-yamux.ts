@@ -11,6 +11,9 @@ interface Sender extends StreamMuxer {
  * two steps, the second from a microtask; if the connection closes between
  * them, sending throws where nobody can catch it, which ends the process. Here
  * it breaks off with the connection, as it would have done a moment later.
+ *
+ * And its connection does not survive it: one on which no stream can be opened
+ * any more would be taken for open, and nobody would dial another.
  */
 export function safeYamux (): () => StreamMuxerFactory {
   return () => {
@@ -21,6 +24,12 @@ export function safeYamux (): () => StreamMuxerFactory {
       createStreamMuxer (connection) {
         const muxer = factory.createStreamMuxer(connection) as Sender
         const send = muxer.send.bind(muxer)
+        const abort = muxer.abort.bind(muxer)
+
+        muxer.abort = err => {
+          abort(err)
+          connection.abort(err)
+        }
 
         muxer.send = data => {
           try {

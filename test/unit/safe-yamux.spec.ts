@@ -11,15 +11,24 @@ describe('node: muxer', () => {
     const [outbound, inbound] = multiaddrConnectionPair()
     const client = safeYamux()().createStreamMuxer(outbound)
     const server = safeYamux()().createStreamMuxer(inbound)
-    const heard: string[] = []
-    server.addEventListener('stream', ({ detail }) => {
-      detail.addEventListener('message', ({ data }) => { heard.push(new TextDecoder().decode(data.subarray())) })
+    const heard = new Promise<string>(resolve => {
+      server.addEventListener('stream', ({ detail }) => {
+        detail.addEventListener('message', ({ data }) => { resolve(new TextDecoder().decode(data.subarray())) })
+      })
     })
     const stream = await client.createStream()
     stream.send(new TextEncoder().encode('hello'))
-    await pause()
-    expect(heard).to.deep.equal(['hello'])
+    expect(await heard).to.equal('hello')
     await Promise.all([client.close(), server.close()])
+  })
+
+  it('takes its connection with it when it breaks off', async () => {
+    const [outbound, inbound] = multiaddrConnectionPair()
+    const muxer = safeYamux()().createStreamMuxer(outbound)
+    muxer.abort(new Error('Too many streams'))
+    expect(muxer.status).to.equal('closed')
+    expect(outbound.status).to.equal('aborted')
+    inbound.abort(new Error('The test is over'))
   })
 
   it('ends with a connection that closes while a stream is opened', async () => {

@@ -1,5 +1,5 @@
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
-import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
+import { kadDHT, passthroughMapper } from '#kad-dht'
+import type { KadDHT, KadDHTComponents } from '#kad-dht'
 
 /**
  * The DHT of a colony: who has which content, and where peers are. Servers

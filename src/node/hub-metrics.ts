@@ -1,5 +1,4 @@
-import { prometheusMetrics } from '@libp2p/prometheus-metrics'
-import { Gauge, Registry } from 'prom-client'
+import { Gauge, prometheusMetrics, Registry } from '#prometheus'
 import { membersOf, reservationsOf } from './hub-health.ts'
 import type { HealthSources } from './hub-health.ts'
 import type { Libp2pInit } from 'libp2p'

@@ -8,7 +8,7 @@
 
 import { contentRoutingSymbol, peerRoutingSymbol, start, stop } from '@libp2p/interface'
 import type { ContentRouting, Logger, PeerRouting, Startable } from '@libp2p/interface'
-import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
+import type { KadDHT, KadDHTComponents } from '#kad-dht'
 
 /** The DHT as a service that begins to load when the node starts. */
 export function lazyDht (network: string): (components: KadDHTComponents) => LazyDht {

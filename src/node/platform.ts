@@ -1,7 +1,7 @@
 import type { FileSystem } from '../catalog/index.ts'
 import type { Membership } from '../membership/index.ts'
 import type { Store } from '../store/index.ts'
-import type { KadDHTComponents } from '@libp2p/kad-dht'
+import type { KadDHTComponents } from '#kad-dht'
 import type { Datastore } from 'interface-datastore'
 import type { Libp2pInit } from 'libp2p'
 

@@ -1,66 +1,59 @@
 /**
- * Makes `dist/vendor/`: our copy of `@libp2p/webrtc`.
+ * Makes `dist/vendor/`: our copies of packages that are large to install for
+ * what we use of them.
  *
- * The package depends on react-native, 250 MB that only React Native needs, and
- * what we say about the dependencies of a dependency does not count where
- * Formicary is installed. So what we use of it is bundled, once for Node and
- * once for browsers, with the changes of `patches.ts`. The packages it imports
- * are not: they stay imports, and are dependencies of ours.
+ * What we say about the dependencies of a dependency does not count where
+ * Formicary is installed, and a package cannot be installed in part. So what
+ * we use of these packages is bundled, once for Node and, where pages use it,
+ * once for browsers. What they import and we depend on stays an import; what
+ * only they use comes along.
  *
  * @module
  */
 
-import { copyFile, mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { patched, PATCHES } from './patches.ts'
-import type { Plugin } from 'esbuild'
+import { patched, PATCHES, VERSION } from './patches.ts'
+import type { Metafile, Plugin } from 'esbuild'
 
-const VERSION = '6.0.33'
+/** What is made, under `#name`: a module that exports this. */
+const VENDORED = [
+  // Drags in react-native, 250 MB that only React Native needs.
+  { name: 'webrtc', platforms: ['node', 'browser'], exports: 'export { webRTC, webRTCDirect } from \'@libp2p/webrtc\'' },
+  // 5 MB, of which 0.2 are needed to run.
+  { name: 'kad-dht', platforms: ['node', 'browser'], exports: 'export { kadDHT, passthroughMapper } from \'@libp2p/kad-dht\'' },
+  // 5 MB, most of it a library of trees with its tests, and an interface for tracing.
+  { name: 'prometheus', platforms: ['node'], exports: 'export { prometheusMetrics } from \'@libp2p/prometheus-metrics\'\nexport { Gauge, Registry } from \'prom-client\'' }
+] as const
+
+type Vendored = typeof VENDORED[number]
 
 /** What a patch imports to have what is in a file here. */
 const OWN = 'formicary:'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const entry = fileURLToPath(import.meta.resolve('@libp2p/webrtc'))
-const root = join(dirname(entry), '../..')
+const root = join(here, '../..')
+const packages = join(root, 'node_modules')
+const target = join(root, 'dist/vendor')
+const { dependencies } = await manifest(root)
 
-const banner = `/*! @libp2p/webrtc ${VERSION}, changed: see LICENSE beside this file. */`
-
-/**
- * Bundles both copies into a folder.
- *
- * @throws {Error} the package is not the one that the patches were made for
- */
-async function buildVendor (folder: string): Promise<void> {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
-
-  if (version !== VERSION) {
-    throw new Error(`The patches are for @libp2p/webrtc ${VERSION}; ${version} is installed`)
-  }
-
-  await mkdir(folder, { recursive: true })
-  await Promise.all([
-    bundle('node', join(folder, 'webrtc.js')),
-    bundle('browser', join(folder, 'webrtc.browser.js')),
-    copyFile(join(here, 'webrtc.d.ts'), join(folder, 'webrtc.d.ts')),
-    copyFile(join(here, 'LICENSE'), join(folder, 'LICENSE'))
-  ])
-}
-
-async function bundle (platform: 'node' | 'browser', outfile: string): Promise<void> {
-  const unused = new Set(Object.keys(PATCHES))
-
-  await build({
-    entryPoints: [entry],
-    outfile,
+/** Bundles one of them for one platform; gives the packages that are in it. */
+async function bundle ({ name, exports }: Vendored, platform: 'node' | 'browser'): Promise<string[]> {
+  const unused = new Set(name === 'webrtc' ? Object.keys(PATCHES) : [])
+  const { metafile } = await build({
+    stdin: { contents: exports, resolveDir: root },
+    outfile: join(target, platform === 'node' ? `${name}.js` : `${name}.browser.js`),
     platform,
-    banner: { js: banner },
+    banner: { js: bannerOf(name) },
     bundle: true,
+    // the DHT has a list of 10,000 numbers, each on a line of its own
+    minifyWhitespace: true,
     format: 'esm',
     target: 'es2024',
     mainFields: platform === 'browser' ? ['browser', 'module', 'main'] : ['module', 'main'],
+    metafile: true,
     logLevel: 'warning',
     plugins: [external, patch(unused)]
   })
@@ -69,28 +62,38 @@ async function bundle (platform: 'node' | 'browser', outfile: string): Promise<v
   if (platform === 'node' && unused.size > 0) {
     throw new Error(`Nothing imports ${[...unused].join(', ')}`)
   }
+
+  return bundledIn(metafile)
 }
 
-/** Leaves packages where they are; an import of which nothing is used goes. */
+/** CommonJS modules load those of Node by `require`. */
+function bannerOf (name: Vendored['name']): string {
+  const banner = '/*! Parts of other packages: see LICENSE beside this file. */'
+
+  return name === 'prometheus' ? `${banner}\nimport { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)` : banner
+}
+
+/** Leaves our dependencies where they are; an import of which nothing is used goes. */
 const external: Plugin = {
   name: 'external',
   setup (build) {
-    build.onResolve({ filter: /^[^./]/ }, ({ kind, path }) => {
-      if (kind === 'entry-point') {
-        return undefined
+    build.onResolve({ filter: /^[^./]/ }, ({ path }) => {
+      if (path.startsWith(OWN)) {
+        return { path: join(here, `${path.slice(OWN.length)}.ts`) }
       }
 
-      return path.startsWith(OWN) ? { path: join(here, `${path.slice(OWN.length)}.ts`) } : { path, external: true, sideEffects: false }
+      return Object.hasOwn(dependencies, packageOf(path)) ? { path, external: true, sideEffects: false } : undefined
     })
   }
 }
 
+/** Changes `@libp2p/webrtc`, and takes what was changed from a list. */
 function patch (unused: Set<string>): Plugin {
   return {
     name: 'patch',
     setup (build) {
-      build.onLoad({ filter: /\.js$/ }, async ({ path }) => {
-        const file = path.slice(root.length + 1).replaceAll('\\', '/')
+      build.onLoad({ filter: /[/\\]@libp2p[/\\]webrtc[/\\].*\.js$/ }, async ({ path }) => {
+        const file = relative(join(packages, '@libp2p/webrtc'), path).replaceAll(sep, '/')
 
         if (!Object.hasOwn(PATCHES, file)) {
           return undefined
@@ -104,4 +107,47 @@ function patch (unused: Set<string>): Plugin {
   }
 }
 
-await buildVendor(join(here, '../../dist/vendor'))
+/** Packages of which anything is left. */
+function bundledIn ({ outputs }: Metafile): string[] {
+  return Object.values(outputs)
+    .flatMap(({ inputs }) => Object.entries(inputs))
+    .filter(([input, { bytesInOutput }]) => bytesInOutput > 0 && input.includes('node_modules/'))
+    .map(([input]) => packageOf(input.slice(input.lastIndexOf('node_modules/') + 'node_modules/'.length)))
+}
+
+function packageOf (path: string): string {
+  return path.split('/').slice(0, path.startsWith('@') ? 2 : 1).join('/')
+}
+
+/** The licences of all that was bundled; packages of libp2p have no file for theirs, but the same. */
+async function licences (names: string[]): Promise<string> {
+  const parts = names.map(async name => {
+    const { version, license } = await manifest(join(packages, name))
+    const file = (await readdir(join(packages, name))).find(file => /^licen[cs]e/i.test(file))
+
+    if (file == null && license !== 'Apache-2.0 OR MIT') {
+      throw new Error(`${name} has no licence`)
+    }
+
+    const text = file == null ? 'See above.' : await readFile(join(packages, name, file), 'utf8')
+
+    return `${'='.repeat(78)}\n${name} ${version} (${license})\n\n${text.trim()}\n`
+  })
+
+  return [await readFile(join(here, 'LICENSE'), 'utf8'), ...await Promise.all(parts)].join('\n')
+}
+
+async function manifest (folder: string): Promise<{ version: string, license: string, dependencies: Record<string, string> }> {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string, license: string, dependencies: Record<string, string> }
+}
+
+const { version } = await manifest(join(packages, '@libp2p/webrtc'))
+
+if (version !== VERSION) {
+  throw new Error(`The patches are for @libp2p/webrtc ${VERSION}; ${version} is installed`)
+}
+
+await mkdir(target, { recursive: true })
+const bundled = await Promise.all(VENDORED.flatMap(vendored => vendored.platforms.map(async platform => bundle(vendored, platform))))
+await Promise.all(VENDORED.map(async ({ name }) => copyFile(join(here, `${name}.d.ts`), join(target, `${name}.d.ts`))))
+await writeFile(join(target, 'LICENSE'), await licences([...new Set(bundled.flat())].sort()))

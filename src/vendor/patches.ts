@@ -1,8 +1,11 @@
 /**
- * What the build changes in `@libp2p/webrtc` 6.0.33, and why.
+ * What the build changes in `@libp2p/webrtc`, and why.
  *
  * @module
  */
+
+/** The version that all this was made for. */
+export const VERSION = '6.0.33'
 
 /** Text to replace, which has to stand in the file exactly once. */
 export interface Patch {
@@ -29,6 +32,24 @@ export const PATCHES: Record<string, Patch[]> = {
         this.shutdownController = new AbortController();
         setMaxListeners(Infinity, this.shutdownController.signal);
 `
+    },
+
+    // In Node one connection in thirty is closed by libdatachannel at once, more on a busy machine; the next is not.
+    { from: '= await initiateConnection({', to: '= await initiateAgain({' },
+    {
+      from: 'export function splitAddr(ma) {',
+      to: `async function initiateAgain(options, attempts = 3) {
+    try {
+        return await initiateConnection(options);
+    }
+    catch (err) {
+        if (attempts <= 1 || options.signal.aborted || err.name !== 'ConnectionFailedError' || !err.message.endsWith('"closed"')) {
+            throw err;
+        }
+        return initiateAgain(options, attempts - 1);
+    }
+}
+export function splitAddr(ma) {`
     }
   ],
 
@@ -69,32 +90,13 @@ export const PATCHES: Record<string, Patch[]> = {
     }
   ],
 
-  // In Node one connection in thirty is closed by libdatachannel at once, more on a busy machine; the next is not.
-  'dist/src/private-to-private/transport.js': [
-    { from: '= await initiateConnection({', to: '= await initiateAgain({' },
-    {
-      from: 'export function splitAddr(ma) {',
-      to: `async function initiateAgain(options, attempts = 3) {
-    try {
-        return await initiateConnection(options);
-    }
-    catch (err) {
-        if (attempts <= 1 || options.signal.aborted || err.name !== 'ConnectionFailedError' || !err.message.endsWith('"closed"')) {
-            throw err;
-        }
-        return initiateAgain(options, attempts - 1);
-    }
-}
-export function splitAddr(ma) {`
-    }
-  ],
-
   // A certificate is handed in or made by 60 lines of ours, instead of by @peculiar/x509 and kept by @libp2p/keychain: 8 MB less to install.
   'dist/src/private-to-public/transport.js': [
     {
       from: 'import \'reflect-metadata\';\n',
       to: 'import { createCertificate } from \'formicary:certificate\';\n'
     },
+    { from: 'import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from \'@peculiar/x509\';\n', to: '' },
     {
       from: '    async getCertificate(forceRenew) {\n',
       until: 'function isTransportCertificate(obj)',
@@ -117,6 +119,7 @@ export function splitAddr(ma) {`
 
   // The one who dials shows a certificate that nobody looks at: node-datachannel makes one itself.
   'dist/src/private-to-public/utils/get-rtcpeerconnection.js': [
+    { from: 'import { Crypto } from \'@peculiar/webcrypto\';\n', to: '' },
     { from: 'const crypto = new Crypto();\n', to: '' },
     {
       from: '    if (options.certificate == null) {\n',

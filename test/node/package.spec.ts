@@ -9,6 +9,9 @@ import { expect } from 'chai'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
+/** What `npm install formicary` may take on disk, in MiB. */
+const MAX_INSTALLED = 60
+
 const PROGRAM = `
 import { createNode } from 'formicary'
 import { createHub } from 'formicary/hub'
@@ -70,14 +73,35 @@ describe('package', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('has a file and types for each of its exports', async () => {
+  it('has a file and types for each of its exports and imports', async () => {
     const installed = join(folder, 'node_modules/formicary')
-    const { exports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as { exports: Record<string, Record<string, string>> }
+    const { exports, imports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Record<'exports' | 'imports', Record<string, Record<string, string>>>
 
-    for (const targets of Object.values(exports)) {
+    for (const targets of [...Object.values(exports), ...Object.values(imports)]) {
       for (const target of Object.values(targets)) {
         await access(join(installed, target))
       }
+    }
+  })
+
+  it('takes at most 60 MB to install', async () => {
+    const { stdout } = await run('du', ['-sm', 'node_modules'], { cwd: folder })
+
+    expect(Number.parseInt(stdout, 10)).to.be.within(20, MAX_INSTALLED)
+  })
+
+  it('installs nothing of React Native', async () => {
+    const { packages } = JSON.parse(await readFile(join(folder, 'node_modules/.package-lock.json'), 'utf8')) as { packages: Record<string, unknown> }
+
+    expect(Object.keys(packages)).to.include('node_modules/node-datachannel')
+    expect(Object.keys(packages).filter(name => /react-native|libp2p\/webrtc|keychain/.test(name))).to.deep.equal([])
+  })
+
+  it('names the licence of everything that it has copied', async () => {
+    const licence = await readFile(join(folder, 'node_modules/formicary/dist/vendor/LICENSE'), 'utf8')
+
+    for (const name of ['@libp2p/webrtc 6', '@libp2p/kad-dht 16', 'prom-client 15', 'bintrees 1']) {
+      expect(licence).to.include(`\n${name}`)
     }
   })
 

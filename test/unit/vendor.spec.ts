@@ -1,10 +1,14 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect } from 'chai'
 import { importsOf } from '../lint/imports.ts'
 import { packageOf } from '../lint/layers.ts'
-import { ROOT } from '../lint/project.ts'
+import { files, packageJson, read, ROOT } from '../lint/project.ts'
 import { patched } from '../../src/vendor/patches.ts'
+import type { kadDHT, KadDHTComponents, KadDHTInit, passthroughMapper } from '#kad-dht'
+import type { prometheusMetrics } from '#prometheus'
 import type { webRTC, WebRTCComponents, webRTCDirect, WebRTCDirectInit, WebRTCInit } from '#webrtc'
+import type * as originalDht from '@libp2p/kad-dht'
+import type * as originalMetrics from '@libp2p/prometheus-metrics'
 import type * as original from '@libp2p/webrtc'
 
 /** Compiles if ours can stand where theirs is expected. */
@@ -20,22 +24,38 @@ export type Typed = [
   Takes<Direct, Omit<WebRTCDirectInit, 'certificate'>>,
   Takes<original.TransportCertificate, Awaited<ReturnType<NonNullable<WebRTCDirectInit['certificate']>>>>,
   Takes<ReturnType<typeof original.webRTC>, ReturnType<typeof webRTC>>,
-  Takes<ReturnType<ReturnType<typeof original.webRTCDirect>>['dial'], ReturnType<ReturnType<typeof webRTCDirect>>['dial']>
+  Takes<ReturnType<ReturnType<typeof original.webRTCDirect>>['dial'], ReturnType<ReturnType<typeof webRTCDirect>>['dial']>,
+  Takes<originalDht.KadDHTInit, KadDHTInit>,
+  Takes<originalDht.KadDHTComponents, KadDHTComponents>,
+  Takes<ReturnType<typeof kadDHT>, ReturnType<typeof originalDht.kadDHT>>,
+  Takes<typeof passthroughMapper, typeof originalDht.passthroughMapper>,
+  Takes<Parameters<ReturnType<typeof originalMetrics.prometheusMetrics>>, Parameters<ReturnType<typeof prometheusMetrics>>>
 ]
 
-describe('vendored WebRTC', () => {
+describe('vendored packages', () => {
   const packagesOf = (file: string): string[] => importsOf(join(ROOT, 'dist/vendor', file))
     .map(({ specifier }) => packageOf(specifier))
 
-  it('imports nothing for certificates, nor for React Native', () => {
-    const unwanted = /^@peculiar|^reflect-metadata|^react-native|keychain/
+  it('import what we depend on alone', () => {
+    const imported = files('dist/vendor/*.js').flatMap(file => packagesOf(basename(file))).filter(name => !name.startsWith('node:'))
 
-    expect([...packagesOf('webrtc.js'), ...packagesOf('webrtc.browser.js')].filter(name => unwanted.test(name))).to.deep.equal([])
+    expect(imported).to.include('@libp2p/interface')
+    expect(imported.filter(name => !Object.hasOwn(packageJson.dependencies, name))).to.deep.equal([])
   })
 
-  it('imports nothing of Node for browsers', () => {
-    expect(packagesOf('webrtc.js')).to.include('node:crypto')
-    expect(packagesOf('webrtc.browser.js').filter(name => /^node:|^node-/.test(name))).to.deep.equal([])
+  it('import nothing of Node for browsers', () => {
+    const forBrowsers = ['kad-dht.browser.js', 'webrtc.browser.js'].flatMap(packagesOf)
+
+    expect(packagesOf('webrtc.js')).to.include.members(['node:crypto', 'node-datachannel'])
+    expect(forBrowsers).to.include('@libp2p/interface')
+    expect(forBrowsers.filter(name => /^node[:-]/.test(name))).to.deep.equal([])
+  })
+
+  it('hold nothing that makes certificates, nor anything for React Native', () => {
+    const text = files('dist/vendor/*.js').map(read).join('\n')
+
+    expect(text).to.include('libp2p:webrtc-direct')
+    expect(text).to.not.match(/peculiar|react-native|reflect-metadata/i)
   })
 })
 

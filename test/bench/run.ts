@@ -11,6 +11,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { bundle } from './bundle.ts'
 import { table } from './contest.ts'
 import { download } from './download.ts'
 import { holders } from './holders.ts'
@@ -34,7 +35,8 @@ const BENCHMARKS: Record<string, Benchmark> = {
   'local-search': localSearch,
   holders,
   membership,
-  partition
+  partition,
+  bundle
 }
 
 const REFERENCES = fileURLToPath(new URL('references', import.meta.url))

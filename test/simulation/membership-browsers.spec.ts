@@ -1,9 +1,10 @@
 import { expect } from 'chai'
+import { LONG } from './long.ts'
 import { dialsPerHour, hiddenOnes, hubsDie, lightCrash, pagesComeAndGo, settled, shape } from './membership-browsers.ts'
 import { LIGHT_MAX_LINKS } from '../../src/membership/constants.ts'
 
 /** `npm run test:long` takes more seeds. */
-const LONG = process.env.LONG != null
+
 const MINUTE = 60_000
 
 const COLONY = { size: 60, light: 50 }

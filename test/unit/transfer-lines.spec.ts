@@ -17,7 +17,7 @@ class SlowConnection {
 
 /** Lets everything happen that waits for nothing. */
 async function turn (): Promise<void> {
-  await new Promise(resolve => { setImmediate(resolve) })
+  await new Promise(resolve => { setTimeout(resolve, 0) })
 }
 
 describe('transfer: lines', () => {

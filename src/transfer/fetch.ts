@@ -277,15 +277,16 @@ export class Fetch {
       part,
       have,
       buffers: this.#init.buffers,
-      onPiece: piece => {
+      onPiece: (piece, from) => {
         this.#readers.stored(piece)
-        this.users.report({ type: 'transfer:piece', detail: { cid: this.cid, piece } })
+        this.users.reportPiece(this.cid, piece, from)
         this.users.reportProgress()
       }
     })
     this.#hopeAt = performance.now()
     this.#bytesAt = performance.now()
     this.#manifestKnown.resolve()
+    piecesOf(have).forEach(piece => { this.users.reportPiece(this.cid, piece, []) })
 
     for (const session of [...this.#sessions.values()]) {
       try {

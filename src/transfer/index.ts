@@ -185,10 +185,11 @@ export interface TransferProgress {
 /**
  * Progress of one download: how far it is (about ten times a second, and at
  * the end), a piece was verified and stored, a peer came, went, or was banned.
+ * `from` names who sent the piece; an earlier download had it if that is nobody.
  */
 export type TransferProgressEvent =
   | ProgressEvent<'transfer:progress', TransferProgress>
-  | ProgressEvent<'transfer:piece', { cid: CID, piece: number }>
+  | ProgressEvent<'transfer:piece', { cid: CID, piece: number, from: PeerId[] }>
   | ProgressEvent<'transfer:peer', { cid: CID, peer: PeerId, state: 'joined' | 'left' | 'banned' }>
 
 /** Settings of one download. */

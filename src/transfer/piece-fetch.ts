@@ -33,8 +33,8 @@ export interface PieceFetchInit extends PeerActions {
 
   buffers: PieceBuffers
 
-  /** A piece is verified and stored. */
-  onPiece (piece: number): void
+  /** A piece that came from these peers is verified and stored. */
+  onPiece (piece: number, from: PeerKey[]): void
 }
 
 /** Fetches the pieces of a content into a part of the store. */
@@ -142,7 +142,7 @@ export class PieceFetch {
           this.#open.put(piece, this.#init.manifest.pieceSize(piece), begin, bytes as Uint8Array | Uint8ArrayList)
           break
         }
-        case 'complete': this.#track(this.#verify(output.piece)); break
+        case 'complete': this.#track(this.#verify(output)); break
         case 'discard': this.#open.discard(output.piece); break
         case 'drop': this.#init.drop(output.peer, output.reason); break
         case 'ban': this.#init.ban(output.peer); break
@@ -155,7 +155,7 @@ export class PieceFetch {
     }
   }
 
-  async #verify (piece: number): Promise<void> {
+  async #verify ({ piece, from }: { piece: number, from: PeerKey[] }): Promise<void> {
     const bytes = this.#open.remove(piece)
 
     try {
@@ -173,7 +173,7 @@ export class PieceFetch {
       this.#driver.handle({ type: 'verified', piece, ok })
 
       if (ok && !this.#stopped) {
-        this.#init.onPiece(piece)
+        this.#init.onPiece(piece, from)
       }
     } catch (err) {
       this.#complete.reject(err)

@@ -1,7 +1,10 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { CustomProgressEvent } from 'progress-events'
 import { PATIENCE, PROGRESS_INTERVAL } from './constants.ts'
 import type { DownloadOptions, TransferProgress, TransferProgressEvent } from './index.ts'
+import type { PeerKey } from '../core.ts'
 import type { Logger } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
 
 /** A progress event before it is made. */
 type Reported = TransferProgressEvent extends infer Event ? Event extends TransferProgressEvent ? Pick<Event, 'type' | 'detail'> : never : never
@@ -45,6 +48,11 @@ export class DownloadUsers {
         this.#log.error('onProgress threw - %e', err)
       }
     }
+  }
+
+  /** Reports a piece that is stored, and who sent it: nobody, if it was stored before. */
+  reportPiece (cid: CID, piece: number, from: PeerKey[]): void {
+    this.report({ type: 'transfer:piece', detail: { cid, piece, from: from.map(key => peerIdFromString(key)) } })
   }
 
   /** Reports how far the download is, unless that was done a moment ago. */

@@ -7,7 +7,7 @@ import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { TransferProgressEvent } from '../../src/transfer/index.ts'
-import type { ContentRouting } from '@libp2p/interface'
+import type { ContentRouting, PeerId } from '@libp2p/interface'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -81,7 +81,7 @@ describe('transfer between nodes', function () {
 
     expect(progress.at(-1)).to.include({ size: 6 * MIB, bytes: 6 * MIB, msLeft: 0 })
     expect(progress.length).to.be.within(3, 10 * seconds + 3)
-    expect(events.filter(({ type }) => type === 'transfer:piece')).to.have.lengthOf(6)
+    expect(events.filter(event => event.type === 'transfer:piece').map(({ detail }) => detail.from.map(String))).to.deep.equal(Array(6).fill([String(ada.peerId)]))
   })
 
   it('goes on after it was cancelled where it was', async () => {
@@ -101,8 +101,21 @@ describe('transfer between nodes', function () {
     expect(err).to.equal(reason)
 
     const before = ben.services.transfer.downloaded
-    await ben.services.transfer.download(cid, { sources: [sourceOf(ada)] })
+    const pieces: Array<{ piece: number, from: PeerId[] }> = []
+    await ben.services.transfer.download(cid, {
+      sources: [sourceOf(ada)],
+      onProgress: ({ type, detail }) => {
+        if (type === 'transfer:piece') {
+          pieces.push(detail)
+        }
+      }
+    })
     expect(ben.services.transfer.downloaded - before).to.be.at.most(8 * MIB)
+
+    const kept = pieces.findIndex(({ from }) => from.length > 0)
+    expect(kept).to.be.within(4, 11)
+    expect(pieces.slice(kept).flatMap(({ from }) => from.map(String))).to.deep.equal(Array(12 - kept).fill(String(ada.peerId)))
+    expect(pieces.map(({ piece }) => piece).sort((a, b) => a - b)).to.deep.equal([...Array(12).keys()])
   })
 
   it('reads from any offset, while the rest arrives', async () => {

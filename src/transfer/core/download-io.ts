@@ -52,8 +52,8 @@ export type DownloadOutput =
   | { type: 'timer', id: string, after: number }
   /** Keep these bytes of a piece. */
   | { type: 'block', piece: number, begin: number, bytes: Bytes }
-  /** Hash the piece, store it if it is right, and say how it went. */
-  | { type: 'complete', piece: number }
+  /** Hash the piece, which these peers sent, store it if it is right, and say how it went. */
+  | { type: 'complete', piece: number, from: PeerKey[] }
   /** Forget the bytes of a piece. */
   | { type: 'discard', piece: number }
   /** Break off with a peer, which broke the rules or does nothing. */

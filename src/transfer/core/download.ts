@@ -180,7 +180,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       this.#out.push({ type: 'block', piece, begin, bytes })
 
       if (open.complete) {
-        this.#out.push({ type: 'complete', piece })
+        this.#out.push({ type: 'complete', piece, from: [...open.contributors] })
       }
     }
 

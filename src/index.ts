@@ -10,7 +10,7 @@ export type { Downloadable, Node, NodeEvents, NodeInit, NodeServices } from './n
 export type { IceServer, StorageReport } from './node/platform.ts'
 export type { Entry } from './content/index.ts'
 export type { CatalogEvents, FileOptions, Shareable, ShareOptions, ShareProgressEvent } from './catalog/index.ts'
-export type { LeaveOptions, Member, MemberDetails, Membership, MembershipEvents, MembersOptions, MemberState } from './membership/index.ts'
+export type { LeaveOptions, Member, MemberDetails, Membership, MembershipEvents, MembersOptions, MemberState, Unreachable } from './membership/index.ts'
 export type { FindOptions, Hit, SearchCost, SearchFilter, SearchProgressEvent } from './search/index.ts'
 export type {
   BannedPeer, DownloadOptions, ReadOptions, Source, TransferEvents, TransferProgress, TransferProgressEvent

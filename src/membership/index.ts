@@ -162,6 +162,23 @@ export interface MembershipEvents {
 
   /** The links of this node are others than before; see {@link Membership.isNeighbour}. */
   'membership:links': CustomEvent<void>
+
+  /**
+   * No direct connection with a member could be had. It is tried again, later
+   * each time, up to a minute, and others are asked whether they reach it.
+   */
+  'membership:unreachable': CustomEvent<Unreachable>
+}
+
+/** A member that could not be reached. */
+export interface Unreachable {
+  peerId: PeerId
+
+  /** What dialling said. */
+  error: Error
+
+  /** How many times in a row. */
+  failures: number
 }
 
 /** How membership is made. */

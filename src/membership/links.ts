@@ -53,7 +53,9 @@ export interface LinksListener {
 
   /** The link broke. */
   onGone (peer: PeerKey): void
-  onUnreachable (peer: PeerKey): void
+
+  /** It could not be reached, with its addresses, so many times in a row. */
+  onUnreachable (peer: PeerKey, error: Error, failures: number): void
 }
 
 /** How links are made. */
@@ -79,10 +81,16 @@ interface Peer {
   heard: number
 }
 
+/** Peers whose failures are counted; the oldest are forgotten. */
+const MAX_FAILED = 1_000
+
 /** The streams of this member. */
 export class Links {
   readonly #init: LinksInit
   readonly #peers = new Map<PeerKey, Peer>()
+
+  /** How many times in a row a peer could not be reached. */
+  readonly #failures = new Map<PeerKey, number>()
   readonly #budgets = new PeerBudgets(BURST, PER_SECOND)
   readonly #stopped = new AbortController()
   readonly #timer: ReturnType<typeof setInterval>
@@ -171,7 +179,7 @@ export class Links {
 
         // it may have closed again by now
         if (!peer.channels.has(channel)) {
-          this.#fail(key, peer)
+          this.#fail(key, peer, new ProtocolError('The other side closed the stream'))
 
           return
         }
@@ -185,19 +193,32 @@ export class Links {
       },
       (err: unknown) => {
         this.#init.log.trace('could not reach %s - %e', key, err)
-        this.#fail(key, peer)
+        this.#fail(key, peer, err as Error)
       }
     )
   }
 
-  #fail (key: PeerKey, peer: Peer): void {
+  #fail (key: PeerKey, peer: Peer, error: Error): void {
     peer.dialling = peer.wanted = false
     peer.waiting.length = 0
     this.#forgetUnused(key, peer)
 
     if (!this.#stopped.signal.aborted) {
-      this.#init.onUnreachable(key)
+      this.#init.onUnreachable(key, error, this.#countFailure(key))
     }
+  }
+
+  #countFailure (key: PeerKey): number {
+    const failures = (this.#failures.get(key) ?? 0) + 1
+    const [oldest] = this.#failures.keys()
+    this.#failures.delete(key)
+    this.#failures.set(key, failures)
+
+    if (this.#failures.size > MAX_FAILED) {
+      this.#failures.delete(oldest)
+    }
+
+    return failures
   }
 
   async #open (key: PeerKey): Promise<Channel<Message>> {
@@ -231,6 +252,7 @@ export class Links {
       onClose: () => { this.#onClose(key, peer, channel) }
     })
     peer.channels.add(channel)
+    this.#failures.delete(key)
 
     return channel
   }

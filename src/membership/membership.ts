@@ -18,7 +18,7 @@ import { sealClaim, sealRecord } from './record.ts'
 import type { Incarnation, SignedRecord } from './core/messages.ts'
 import type { Member as Row } from './core/members.ts'
 import type { SwimInput, SwimOutput } from './core/swim.ts'
-import type { LeaveOptions, Member, MemberDetails, MembersOptions, Membership as MembershipInterface, MembershipComponents, MembershipEvents, MembershipInit } from './index.ts'
+import type { LeaveOptions, Member, MemberDetails, MembersOptions, Membership as MembershipInterface, MembershipComponents, MembershipEvents, MembershipInit, Unreachable } from './index.ts'
 import type { Card } from './record.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger, PeerId, Startable } from '@libp2p/interface'
@@ -244,7 +244,10 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
       onLinked: (peer, dialled) => { tell({ type: 'linked', peer, dialled }) },
       onUnlinked: peer => { tell({ type: 'unlinked', peer }) },
       onGone: peer => { tell({ type: 'gone', peer }) },
-      onUnreachable: peer => { driver.handle({ type: 'unreachable', peer }) }
+      onUnreachable: (peer, error, failures) => {
+        driver.handle({ type: 'unreachable', peer })
+        this.safeDispatchEvent<Unreachable>('membership:unreachable', { detail: { peerId: peerIdFromString(peer), error, failures } })
+      }
     })
 
     return { core, driver, links, inbox, timers: [] }

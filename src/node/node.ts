@@ -34,7 +34,7 @@ const EVENTS = {
   catalog: ['entry:added', 'entry:removed', 'entry:skipped'],
   membership: [
     'member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated',
-    'membership:alone', 'membership:together', 'membership:links'
+    'membership:alone', 'membership:together', 'membership:links', 'membership:unreachable'
   ],
   transfer: ['transfer:done', 'transfer:banned']
 } as const

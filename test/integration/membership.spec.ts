@@ -1,4 +1,5 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { encode } from '@msgpack/msgpack'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
@@ -11,7 +12,7 @@ import { sealClaim, sealRecord } from '../../src/membership/record.ts'
 import { encodeFrame } from '../../src/wire/frame.ts'
 import { failure, makeBare } from '../fixtures/colony.ts'
 import type { Message } from '../../src/membership/core/messages.ts'
-import type { Membership, MembershipInit, MemberState } from '../../src/membership/index.ts'
+import type { Membership, MembershipInit, MemberState, Unreachable } from '../../src/membership/index.ts'
 import type { Card } from '../../src/membership/record.ts'
 import type { Libp2p, PrivateKey, Stream } from '@libp2p/interface'
 import type { Libp2pInit, ServiceFactoryMap } from 'libp2p'
@@ -195,6 +196,21 @@ describe('membership between nodes', function () {
     await pause(300)
     expect(names(ada, 'alive')).to.deep.equal(['n0', 'n1'])
     expect(names(ben, 'alive')).to.deep.equal(['n0', 'n1'])
+  })
+
+  it('says whom it cannot reach, and how often it tried', async () => {
+    const ada = await make({ name: 'ada' })
+    const told: Unreachable[] = []
+    ada.services.membership.addEventListener('membership:unreachable', ({ detail }) => { told.push(detail) })
+    const key = await generateKeyPair('Ed25519')
+    const { envelope } = await sealRecord({ ...CARD, name: 'nowhere', addresses: [multiaddr('/ip4/127.0.0.1/tcp/1').bytes] }, key, 'formicary')
+    const { send } = await stranger(ada)
+    send({ type: 'gossip', records: [envelope] })
+    await until(() => told.length > 1)
+
+    expect(told.map(({ failures }) => failures)).to.deep.equal(told.map((_, i) => i + 1))
+    expect(told.map(({ peerId }) => String(peerId))).to.deep.equal(told.map(() => String(peerIdFromPrivateKey(key))))
+    expect(told[0].error).to.be.an('error')
   })
 
   it('does not go back to a record that is repeated', async () => {

@@ -3,8 +3,6 @@ import { LONG } from './long.ts'
 import { dialsPerHour, hiddenOnes, hubsDie, lightCrash, pagesComeAndGo, settled, shape } from './membership-browsers.ts'
 import { LIGHT_MAX_LINKS } from '../../src/membership/constants.ts'
 
-/** `npm run test:long` takes more seeds. */
-
 const MINUTE = 60_000
 
 const COLONY = { size: 60, light: 50 }

@@ -65,7 +65,7 @@ describe('the colony of compose.yaml', function () {
   this.timeout(90_000)
 
   it('is two hubs and three nodes, built alike, with ports and folders of their own', () => {
-    const published = Object.values(services).flatMap(({ ports = [] }) => ports.map(port => port.split(':').at(-2)))
+    const published = Object.values(services).flatMap(({ ports = [] }) => ports.map(port => `${port.split(':').at(-2)}/${port.split('/')[1] ?? 'tcp'}`))
     const mounted = Object.values(services).flatMap(({ volumes = [] }) => volumes.map(volume => volume.split(':')[0]))
 
     expect([hubs.length, nodes.length]).to.deep.equal([2, 3])

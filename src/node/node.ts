@@ -2,6 +2,7 @@ import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
 import { InvalidParametersError, NotStartedError } from '../errors.ts'
 import { Entrance } from './entrance.ts'
+import { IdleConnections } from './idle-connections.ts'
 import type { StorageReport } from './platform.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
 import type { FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
@@ -44,6 +45,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
   readonly libp2p: Libp2p<NodeServices>
   readonly #init: FormicaryNodeInit
   #entrance: Entrance
+  readonly #idle: IdleConnections
   #unwatch?: () => void
 
   /** What is under way: a start and a stop follow one another, in the order they were asked for. */
@@ -54,6 +56,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     this.libp2p = init.libp2p
     this.#init = init
     this.#entrance = new Entrance(init)
+    this.#idle = new IdleConnections(init.libp2p)
     const pass = (event: Event): void => {
       this.dispatchEvent(new CustomEvent(event.type, { detail: (event as CustomEvent<unknown>).detail }))
     }
@@ -143,6 +146,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
       }
 
       this.#unwatch = this.#init.watch?.(this.membership)
+      this.#idle.start()
       await this.#entrance.start()
     })
   }
@@ -153,6 +157,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     await this.#inTurn(async () => {
       if (this.libp2p.status === 'started') {
         this.#unwatch?.()
+        this.#idle.stop()
 
         try {
           await this.libp2p.stop()

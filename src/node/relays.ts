@@ -19,7 +19,7 @@ import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
-import type { Listener, ListenerEvents, Logger, PeerId, Transport } from '@libp2p/interface'
+import type { Listener, ListenerEvents, Logger, PeerId, Transport, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Relays to hold a reservation with. */
@@ -30,16 +30,14 @@ const RETRY_DELAY = 2_000
 const MAX_RETRY_DELAY = 60_000
 
 /** What libp2p keeps of a reservation. */
-interface ReservationEvents {
+export interface ReservationEvents {
   'relay:created-reservation': CustomEvent<{ relay: PeerId, details: { reservation: { addrs: Uint8Array[] } } }>
   'relay:removed': CustomEvent<{ relay: PeerId }>
 }
 
 /** libp2p's reservations, as far as they are used here: it makes, renews, and forgets them. */
-export interface ReservationStore {
+export interface ReservationStore extends TypedEventTarget<ReservationEvents> {
   addRelay (relay: PeerId, type: 'configured'): Promise<unknown>
-  addEventListener<Type extends keyof ReservationEvents> (type: Type, listener: (event: ReservationEvents[Type]) => void): void
-  removeEventListener<Type extends keyof ReservationEvents> (type: Type, listener: (event: ReservationEvents[Type]) => void): void
 }
 
 /** The parts of a libp2p node that this uses. */

@@ -1,0 +1,104 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect } from 'chai'
+import { directConnection, openDirect } from '../../src/direct.ts'
+import type { Connections } from '../../src/direct.ts'
+import type { Connection } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+const HUB = '12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
+const PEER = '12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust'
+const TCP = multiaddr('/ip4/192.0.2.7/tcp/4001')
+const CIRCUIT = multiaddr(`/ip4/192.0.2.7/tcp/4002/ws/p2p/${HUB}/p2p-circuit`)
+const WEBRTC = CIRCUIT.encapsulate('/webrtc')
+
+/** Dials as told, and remembers what was dialled. */
+class Subject implements Connections {
+  readonly open: Connection[] = []
+  readonly dialled: string[][] = []
+  readonly #answers: Array<Partial<Connection> | Error>
+
+  constructor (...answers: Array<Partial<Connection> | Error>) {
+    this.#answers = answers
+  }
+
+  getConnections (): Connection[] {
+    return this.open
+  }
+
+  async openConnection (target: unknown): Promise<Connection> {
+    this.dialled.push((Array.isArray(target) ? target as Multiaddr[] : [target]).map(String))
+    const answer = this.#answers.shift()
+
+    if (answer == null || answer instanceof Error) {
+      throw answer ?? new Error('Dialled once too often')
+    }
+
+    return answer as Connection
+  }
+}
+
+const direct = { status: 'open', limits: undefined } as Partial<Connection>
+const limited = { status: 'open', limits: {}, remoteAddr: CIRCUIT.encapsulate(`/p2p/${PEER}`) } as Partial<Connection>
+
+async function failure (promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(() => undefined, (err: unknown) => err)
+}
+
+describe('direct connections', () => {
+  it('are taken if there is one that is open and not limited', async () => {
+    const subject = new Subject()
+    subject.open.push(...[limited, { ...direct, status: 'closing' as const }, direct].map(connection => connection as Connection))
+
+    expect(directConnection(subject, PEER)).to.equal(direct)
+    expect(await openDirect(subject, PEER, [TCP])).to.equal(direct)
+    expect(subject.dialled).to.deep.equal([])
+  })
+
+  it('are dialled where the peer is, beside one that is limited', async () => {
+    const subject = new Subject(direct)
+    subject.open.push(limited as Connection)
+
+    expect(await openDirect(subject, PEER, [TCP, WEBRTC])).to.equal(direct)
+    expect(subject.dialled).to.deep.equal([[`${TCP}/p2p/${PEER}`, `${WEBRTC}/p2p/${PEER}`]])
+  })
+
+  it('are dialled over WebRTC where the address is that of a relay', async () => {
+    const subject = new Subject(direct)
+    await openDirect(subject, PEER, [CIRCUIT])
+
+    expect(subject.dialled).to.deep.equal([[`${WEBRTC}/p2p/${PEER}`]])
+  })
+
+  it('are dialled by name without an address, and over WebRTC if that leads to a relay', async () => {
+    const subject = new Subject(limited, direct)
+
+    expect(await openDirect(subject, PEER, [])).to.equal(direct)
+    expect(subject.dialled).to.deep.equal([[PEER], [`${WEBRTC}/p2p/${PEER}`]])
+  })
+
+  it('are tried a second time over WebRTC, and no third', async () => {
+    expect(await openDirect(new Subject(new Error('first'), direct), PEER, [WEBRTC])).to.equal(direct)
+    expect(await failure(openDirect(new Subject(new Error('first'), new Error('second')), PEER, [WEBRTC]))).to.have.property('message', 'second')
+  })
+
+  it('are tried once over anything else', async () => {
+    expect(await failure(openDirect(new Subject(new Error('first'), direct), PEER, [TCP]))).to.have.property('message', 'first')
+  })
+
+  it('that came while one was dialled are taken', async () => {
+    const subject = new Subject(new Error('first'))
+    const opening = openDirect(subject, PEER, [WEBRTC])
+    subject.open.push(direct as Connection)
+
+    expect(await opening).to.equal(direct)
+    expect(subject.dialled).to.have.length(1)
+  })
+
+  it('are given up when nobody waits any more', async () => {
+    const controller = new AbortController()
+    const opening = openDirect(new Subject(new Error('first'), direct), PEER, [WEBRTC], controller)
+    controller.abort(new Error('enough'))
+
+    expect(await failure(opening)).to.have.property('message', 'enough')
+  })
+})

@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { InvalidParametersError } from '../errors.ts'
 import type { NodeInit } from './index.ts'
+import type { IceServer } from './platform.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -8,7 +9,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  *
  * @throws {InvalidParametersError} one of them cannot be used
  */
-export function checkInit ({ network = 'formicary', name = '', dataDir, bootstrap = [], listen = [] }: NodeInit): void {
+export function checkInit ({ network = 'formicary', name = '', dataDir, bootstrap = [], listen = [], iceServers = [] }: NodeInit): void {
   if (typeof network !== 'string' || !/^[\w.-]{1,64}$/.test(network)) {
     throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
   }
@@ -28,6 +29,16 @@ export function checkInit ({ network = 'formicary', name = '', dataDir, bootstra
 
     addresses.forEach(parseAddress)
   }
+
+  if (!Array.isArray(iceServers) || !iceServers.every(isIceServer)) {
+    throw new InvalidParametersError('iceServers should be a list of objects with urls that begin with stun: or turn:')
+  }
+}
+
+function isIceServer (server?: Partial<IceServer> | null): boolean {
+  const urls = [server?.urls].flat()
+
+  return urls.length > 0 && urls.every(url => typeof url === 'string' && /^(?:stun|turn)s?:./.test(url))
 }
 
 /** @throws {InvalidParametersError} it is not a multiaddr */

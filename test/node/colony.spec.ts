@@ -172,6 +172,7 @@ describe('nodes in a colony', function () {
   const wrong: Array<[string, NodeInit]> = [
     ['a network with a slash', { network: 'a/b' }],
     ['an address that is none', { bootstrap: ['localhost:4001'] }],
+    ['a server for addresses that is none', { iceServers: [{ urls: ['https://stun.example.org'] }] }],
     ['no upload slots', { uploadSlots: 0 }],
     ['a negative limit', { uploadLimit: -1 }]
   ]

@@ -86,4 +86,15 @@ describe('WebRTC in Node', () => {
     expect(connection.limits).to.equal(undefined)
     expect(connection.remotePeer.equals(listener.peerId)).to.equal(true)
   })
+
+  it('is reached again after a stop and a start', async () => {
+    const relay = await start(['/ip4/127.0.0.1/tcp/0/ws'])
+    const [listener, dialler] = await Promise.all([start(['/p2p-circuit', '/webrtc']), start([])])
+    await listener.stop()
+    await listener.start()
+    await listener.dial(relay.getMultiaddrs())
+    const connection = await dialler.dial(await addressOf(listener, address => WebRTC.matches(address)))
+
+    expect(connection.limits).to.equal(undefined)
+  })
 })

@@ -5,11 +5,12 @@ import { packageOf } from '../lint/layers.ts'
 import { files, packageJson, read, ROOT } from '../lint/project.ts'
 import { patched } from '../../src/vendor/patches.ts'
 import type { kadDHT, KadDHTComponents, KadDHTInit, passthroughMapper } from '#kad-dht'
-import type { prometheusMetrics } from '#prometheus'
+import type { Gauge, prometheusMetrics, Registry } from '#prometheus'
 import type { webRTC, WebRTCComponents, webRTCDirect, WebRTCDirectInit, WebRTCInit } from '#webrtc'
 import type * as originalDht from '@libp2p/kad-dht'
 import type * as originalMetrics from '@libp2p/prometheus-metrics'
 import type * as original from '@libp2p/webrtc'
+import type * as prometheus from 'prom-client'
 
 /** Compiles if ours can stand where theirs is expected. */
 type Takes<Theirs, _Ours extends Theirs> = true
@@ -29,7 +30,9 @@ export type Typed = [
   Takes<originalDht.KadDHTComponents, KadDHTComponents>,
   Takes<ReturnType<typeof kadDHT>, ReturnType<typeof originalDht.kadDHT>>,
   Takes<typeof passthroughMapper, typeof originalDht.passthroughMapper>,
-  Takes<Parameters<ReturnType<typeof originalMetrics.prometheusMetrics>>, Parameters<ReturnType<typeof prometheusMetrics>>>
+  Takes<Parameters<ReturnType<typeof originalMetrics.prometheusMetrics>>, Parameters<ReturnType<typeof prometheusMetrics>>>,
+  Takes<Pick<Registry, keyof Registry>, Pick<prometheus.Registry, keyof Registry>>,
+  Takes<Pick<Gauge, 'set' | 'reset'>, Pick<prometheus.Gauge, 'set' | 'reset'>>
 ]
 
 describe('vendored packages', () => {

@@ -1,0 +1,279 @@
+/**
+ * A member of a colony that does what it is told, in a page as in Node:
+ * arguments and results are plain data, so that they can be passed to pages.
+ *
+ * @module
+ */
+
+import { multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { PIECE_SIZE } from '../../src/content/index.ts'
+import { createNode } from '../../src/index.ts'
+import { memoryUse } from '../fixtures/memory-use.ts'
+import type { Hit, Node, NodeInit } from '../../src/index.ts'
+
+/** How long anything is waited for, in ms; the machine may be busy. */
+const PATIENCE = 40_000
+
+/** How long one search takes at most, in ms. */
+const SEARCH_TIMEOUT = 3_000
+
+/** A file whose bytes follow from a number. */
+export interface Made {
+  name: string
+
+  /** From 0 to 127; no two pieces of any two are the same. */
+  seed: number
+
+  /** In pieces. */
+  pieces: number
+}
+
+/** A hit, as far as it is looked at. */
+export interface Found {
+  name: string
+  cid: string
+  holder: string
+}
+
+/** A connection with another member. */
+export interface Connected {
+  peer: string
+  address: string
+  multiplexer?: string
+
+  /** `true` through a relay. */
+  limited: boolean
+
+  /** Protocols of its streams. */
+  protocols: string[]
+}
+
+interface Running {
+  bytes: number
+  done: Promise<string>
+}
+
+export class Member {
+  #running?: Node
+  readonly #hits = new Map<string, Hit>()
+  readonly #downloads = new Map<string, Running>()
+  readonly #events: string[] = []
+
+  get #node (): Node {
+    return this.#running as Node
+  }
+
+  /** Enters a colony; gives its PeerId. */
+  async start (init: NodeInit): Promise<string> {
+    const node = this.#running = await createNode({ iceServers: [], ...init, start: false })
+
+    for (const type of ['joined', 'suspected', 'recovered', 'down', 'left'] as const) {
+      node.addEventListener(`member:${type}`, ({ detail: { member } }) => { this.#events.push(`${member.name} ${type}`) })
+    }
+
+    await node.start()
+
+    return String(node.peerId)
+  }
+
+  async stop (): Promise<void> {
+    await this.#running?.stop()
+  }
+
+  async addresses (): Promise<string[]> {
+    return this.#node.addresses.map(String)
+  }
+
+  /** Connects to a peer that need not be of the colony; gives nothing back but that it is connected. */
+  async dial (address: string): Promise<void> {
+    await this.#node.libp2p.dial(multiaddr(address))
+  }
+
+  /** Shares a file that is made for it; gives its CID. */
+  async share (file: Made): Promise<string> {
+    const content = new Blob(Array.from({ length: file.pieces }, (_, piece) => pieceOf(file.seed, piece)))
+    const [entry] = await Array.fromAsync(this.#node.share({ name: file.name, content }))
+
+    return String(entry.cid)
+  }
+
+  /** One search, with all that it finds. */
+  async search (query: string): Promise<Found[]> {
+    const found: Found[] = []
+
+    for await (const hit of this.#node.search(query, { timeout: SEARCH_TIMEOUT })) {
+      this.#hits.set(`${hit.cid} ${hit.holder}`, hit)
+      found.push({ name: hit.name, cid: String(hit.cid), holder: String(hit.holder) })
+    }
+
+    return found
+  }
+
+  /** Searches until there are so many hits: others may be about to come, or to hear of one another. */
+  async find (query: string, count = 1): Promise<Found[]> {
+    let found: Found[] = []
+    await until(async () => {
+      found = await this.search(query)
+
+      return found.length >= count
+    }, () => `${count} hits for ${query}: ${JSON.stringify(found)}`)
+
+    return found
+  }
+
+  /** Begins to download what was found, from all who were found to have it. */
+  async begin (cid: string): Promise<void> {
+    const running: Running = { bytes: 0, done: Promise.resolve('') }
+    const hits = this.#hitsOf(cid)
+    this.#downloads.set(cid, running)
+    running.done = this.#node.download(hits[0] ?? cid, {
+      sources: hits,
+      patience: PATIENCE,
+      onProgress: ({ type, detail }) => {
+        if (type === 'transfer:progress') {
+          running.bytes = detail.bytes
+        }
+      }
+    }).then(entry => String(entry.cid))
+    running.done.catch(() => {})
+  }
+
+  /** Bytes of a download that are stored. */
+  async bytes (cid: string): Promise<number> {
+    return this.#downloads.get(cid)?.bytes ?? 0
+  }
+
+  /** Resolves when a download has stored so many pieces. */
+  async untilPieces (cid: string, pieces: number): Promise<void> {
+    const { bytes, done } = this.#downloads.get(cid) as Running
+    const enough = until(async () => await this.bytes(cid) >= pieces * PIECE_SIZE, () => `${pieces} pieces, of ${bytes} bytes at first`)
+    await Promise.race([enough, done.then(async () => enough)])
+  }
+
+  /** Resolves when a download is over, with the CID of its entry. */
+  async finish (cid: string): Promise<string> {
+    return (this.#downloads.get(cid) as Running).done
+  }
+
+  async download (cid: string): Promise<string> {
+    await this.begin(cid)
+
+    return this.finish(cid)
+  }
+
+  /** The name of the error that a download fails with, after so many ms without anybody who has it. */
+  async failureOf (cid: string, patience: number): Promise<string> {
+    return this.#node.download(cid, { patience }).then(() => 'none', (err: Error) => err.name)
+  }
+
+  /** Fetches some pieces, and breaks off; a few that come after may be kept too. */
+  async fetchPieces (cid: string, first: number, count: number): Promise<void> {
+    const [hit] = this.#hitsOf(cid)
+    let left = count * PIECE_SIZE
+
+    for await (const bytes of this.#node.read(hit ?? cid, { offset: first * PIECE_SIZE, length: left, sources: this.#hitsOf(cid), patience: PATIENCE })) {
+      left -= bytes.length
+    }
+
+    if (left !== 0) {
+      throw new Error(`${left} bytes too few`)
+    }
+  }
+
+  /** `true` if all the bytes of a content are those of a file that was made. */
+  async holds (cid: string, file: Made): Promise<boolean> {
+    const content = await this.#node.file(cid)
+
+    for (let piece = 0; piece < file.pieces; piece++) {
+      const words = new Uint32Array(await content.slice(piece * PIECE_SIZE, (piece + 1) * PIECE_SIZE).arrayBuffer())
+      const expected = pieceOf(file.seed, piece)
+
+      if (words.length !== expected.length || words.some((word, i) => word !== expected[i])) {
+        return false
+      }
+    }
+
+    return content.size === file.pieces * PIECE_SIZE
+  }
+
+  /** What this member shares. */
+  async entries (): Promise<string[]> {
+    return [...this.#node.entries()].map(({ name }) => name)
+  }
+
+  /** Bytes of pieces that came and went. */
+  async traffic (): Promise<{ downloaded: number, uploaded: number }> {
+    const { downloaded, uploaded } = this.#node.libp2p.services.transfer
+
+    return { downloaded, uploaded }
+  }
+
+  /** Names of the members that are alive, in order. */
+  async alive (): Promise<string[]> {
+    return [...this.#node.members({ state: 'alive' })].map(({ name }) => name).sort()
+  }
+
+  /** Resolves when the members that are alive are these. */
+  async untilAlive (names: string[]): Promise<void> {
+    const expected = [...names].sort().join()
+    await until(async () => (await this.alive()).join() === expected, () => `${expected} alive: ${[...this.#node.members()].map(({ name, state }) => `${name} ${state}`).join()}`)
+  }
+
+  /** What happened to members, such as `ada joined`, in order. */
+  async events (): Promise<string[]> {
+    return this.#events
+  }
+
+  /** Resolves when something has happened to a member, such as `ada joined`, after so many others did. */
+  async untilEvent (event: string, after = 0): Promise<void> {
+    await until(async () => this.#events.includes(event, after), () => `${event}: ${this.#events.slice(after).join()}`)
+  }
+
+  async connections (): Promise<Connected[]> {
+    return this.#node.libp2p.getConnections().map(({ remotePeer, remoteAddr, multiplexer, limits, streams }) => ({
+      peer: String(remotePeer), address: String(remoteAddr), multiplexer, limited: limits != null, protocols: streams.map(({ protocol }) => protocol)
+    }))
+  }
+
+  /** Resolves when it is linked with another member, over a connection that is not limited. */
+  async untilLinked (peer: string): Promise<void> {
+    const linked = async (): Promise<boolean> => (await this.connections()).some(other => other.peer === peer && !other.limited && other.protocols.some(protocol => protocol.includes('/membership/')))
+    await until(linked, () => `a link with ${peer}: ${JSON.stringify(this.#node.libp2p.getConnections().map(({ remoteAddr }) => String(remoteAddr)))}`)
+  }
+
+  /** Resolves when one can dial it through each of these hubs, and no other. */
+  async untilReachableThrough (hubs: string[]): Promise<void> {
+    const through = (): string => [...new Set(this.#node.addresses.map(String).flatMap(address => /\/p2p\/(\w+)\/p2p-circuit/.exec(address)?.[1] ?? []))].sort().join()
+    await until(async () => through() === [...hubs].sort().join(), () => `addresses through ${hubs.join()}: ${this.#node.addresses.join()}`)
+  }
+
+  /** Bytes of memory in use, buffers included. */
+  async memory (): Promise<number> {
+    return memoryUse().all
+  }
+
+  #hitsOf (cid: string): Hit[] {
+    const name = CID.parse(cid)
+
+    return [...this.#hits.values()].filter(hit => hit.cid.equals(name))
+  }
+}
+
+/** @throws {Error} it does not come true in time */
+async function until (condition: () => Promise<boolean>, what: () => string): Promise<void> {
+  for (const start = performance.now(); !await condition();) {
+    if (performance.now() - start > PATIENCE) {
+      throw new Error(`Waited in vain for ${what()}`)
+    }
+
+    await new Promise(resolve => { setTimeout(resolve, 25) })
+  }
+}
+
+/** A piece that no other file has, nor this one at another place. */
+function pieceOf (seed: number, piece: number): Uint32Array<ArrayBuffer> {
+  const words = PIECE_SIZE / Uint32Array.BYTES_PER_ELEMENT
+
+  return new Uint32Array(words).map((_, i) => seed * 2 ** 25 + piece * words + i)
+}

@@ -1,0 +1,74 @@
+import { expect } from 'chai'
+import { NODE_LISTEN, useColony, webSocketsOf } from './colony.ts'
+import type { Actor } from './colony.ts'
+import type { Made } from './member.ts'
+
+const MIB = 2 ** 20
+const FILM: Made = { name: 'film about ants.bin', seed: 1, pieces: 24 }
+const THIRD = FILM.pieces / 3
+
+/** What one member gets, at most, beyond what it reads: what is under way when it has all. */
+const BEYOND = 6
+
+describe('a swarm of pages and Node', () => {
+  const colony = useColony()
+
+  it('of whom each has a third of the pieces comes to have all of them', async () => {
+    const hub = await colony.hub()
+    const bootstrap = hub.addresses.map(String)
+    const origin = await colony.node({ name: 'odo', bootstrap })
+    const cid = await origin.share(FILM)
+    const members: Actor[] = await Promise.all([
+      colony.node({ name: 'ned', bootstrap, listen: NODE_LISTEN }),
+      colony.page({ name: 'ada', bootstrap: webSocketsOf(hub) }),
+      colony.page({ name: 'ben', bootstrap: webSocketsOf(hub) })
+    ])
+    await Promise.all(members.map(async (member, i) => {
+      await member.find('ants')
+      await member.fetchPieces(cid, i * THIRD, THIRD)
+    }))
+    await origin.stop()
+    await Promise.all(members.map(async member => member.untilEvent('odo left')))
+    // gives the manifest, which nobody keeps of a download that was broken off, and next to no bytes
+    const slow = await colony.node({ name: 'sid', bootstrap, uploadLimit: 30_000 })
+    await slow.share(FILM)
+    await Promise.all(members.map(async member => member.untilEvent('sid joined')))
+    const before = await Promise.all(members.map(async member => member.traffic()))
+    before.forEach(({ downloaded }) => { expect(downloaded).to.be.within(THIRD * MIB, (THIRD + BEYOND) * MIB) })
+
+    expect(await Promise.all(members.map(async member => member.download(cid)))).to.deep.equal([cid, cid, cid])
+    expect(await Promise.all(members.map(async member => member.holds(cid, FILM)))).to.deep.equal([true, true, true])
+    const after = await Promise.all(members.map(async member => member.traffic()))
+    after.forEach(({ downloaded, uploaded }) => {
+      expect(uploaded).to.be.above(0)
+      // each of the others may have been asked for one piece that came from elsewhere
+      expect(downloaded).to.be.at.most((FILM.pieces + BEYOND) * MIB)
+    })
+    expect((await slow.traffic()).uploaded).to.be.below(2 * MIB)
+    const toNed = await Promise.all(members.slice(1).map(async page => (await page.connections()).find(({ peer, limited }) => peer === members[0].peerId && !limited)))
+    toNed.forEach(connection => { expect(connection).to.include({ multiplexer: '/webrtc' }) })
+  })
+
+  it('goes on when a page is closed while it serves', async () => {
+    const hub = await colony.hub()
+    const bootstrap = webSocketsOf(hub)
+    const [ada, ben, cas] = await Promise.all([
+      colony.page({ name: 'ada', bootstrap, uploadLimit: 6_000_000 }),
+      colony.page({ name: 'ben', bootstrap, uploadLimit: 6_000_000 }),
+      colony.page({ name: 'cas', bootstrap })
+    ])
+    const cid = await ada.share(FILM)
+    await ben.share(FILM)
+    await cas.find('ants', 2)
+    await cas.begin(cid)
+    await cas.untilPieces(cid, FILM.pieces / 3)
+    expect((await ada.traffic()).uploaded).to.be.above(0)
+    expect((await ben.traffic()).uploaded).to.be.above(0)
+    await ada.page.close()
+    expect(await cas.bytes(cid)).to.be.below(FILM.pieces * MIB)
+
+    expect(await cas.finish(cid)).to.equal(cid)
+    expect(await cas.holds(cid, FILM)).to.equal(true)
+    expect(await cas.alive()).to.include('ben')
+  })
+})

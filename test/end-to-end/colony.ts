@@ -51,7 +51,7 @@ export interface Colony {
   hub (init?: HubInit): Promise<Hub>
 
   /** A hub in a process of its own, which can be killed. */
-  hubProcess (...args: string[]): Promise<FormicaryProcess>
+  hubProcess (listen?: string[], ...args: string[]): Promise<FormicaryProcess>
 
   /** An empty folder. */
   folder (): Promise<string>
@@ -113,8 +113,8 @@ export function useColony (...expected: RegExp[]): Colony {
 
       return hub
     },
-    async hubProcess (...args) {
-      const hub = await startHub([...HUB_LISTEN.flatMap(address => ['--listen', address]), '--http', 'off', '--data', await this.folder(), ...args])
+    async hubProcess (listen = HUB_LISTEN, ...args) {
+      const hub = await startHub([...listen.flatMap(address => ['--listen', address]), '--http', 'off', '--data', await this.folder(), ...args])
       ends.push(async () => hub[Symbol.asyncDispose]())
 
       return hub

@@ -21,8 +21,8 @@ import type { BrowserContext, Page } from 'playwright-core'
 
 declare const member: PageGlobals['member']
 
-/** Chromium writes this for each dial to a hub that is gone; no page can prevent it. */
-export const HUB_IS_GONE = /^WebSocket connection to 'ws:.*' failed: Error in connection establishment: net::ERR_CONNECTION_REFUSED$/
+/** Chromium writes this for each dial to a hub that is gone, or goes in that moment; no page can prevent it. */
+export const HUB_IS_GONE = /^WebSocket connection to 'ws:.*' failed: .*(ERR_CONNECTION_(REFUSED|RESET|CLOSED)|Connection closed before receiving a handshake response)/
 
 /** Where hubs and nodes of a test listen; those of hubs are taken by pages too. */
 export const HUB_LISTEN = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws', '/ip4/127.0.0.1/udp/0/webrtc-direct']
@@ -68,7 +68,7 @@ export interface Colony {
  */
 export function useColony (...expected: RegExp[]): Colony {
   let pages: Pages
-  let ends: Array<() => Promise<unknown>> = []
+  const ends: Array<() => Promise<unknown>> = []
 
   before(async () => {
     pages = await startPages()

@@ -239,18 +239,22 @@ export class Member {
   /** Resolves when it is linked with another member, over a connection that is not limited. */
   async untilLinked (peer: string): Promise<void> {
     const linked = async (): Promise<boolean> => (await this.connections()).some(other => other.peer === peer && !other.limited && other.protocols.some(protocol => protocol.includes('/membership/')))
-    await until(linked, () => `a link with ${peer}: ${JSON.stringify(this.#node.libp2p.getConnections().map(({ remoteAddr }) => String(remoteAddr)))}`)
+    await until(linked, () => `a link with ${peer}; connected: ${this.#addressesOfOthers()}`)
   }
 
   /** Resolves when one can dial it through each of these hubs, and no other. */
   async untilReachableThrough (hubs: string[]): Promise<void> {
     const through = (): string => [...new Set(this.#node.addresses.map(String).flatMap(address => /\/p2p\/(\w+)\/p2p-circuit/.exec(address)?.[1] ?? []))].sort().join()
-    await until(async () => through() === [...hubs].sort().join(), () => `addresses through ${hubs.join()}: ${this.#node.addresses.join()}`)
+    await until(async () => through() === [...hubs].sort().join(), () => `addresses through ${hubs.join()}: ${this.#node.addresses.join()}; connected: ${this.#addressesOfOthers()}`)
   }
 
   /** Bytes of memory in use, buffers included. */
   async memory (): Promise<number> {
     return memoryUse().all
+  }
+
+  #addressesOfOthers (): string {
+    return this.#node.libp2p.getConnections().map(({ remoteAddr }) => remoteAddr).join()
   }
 
   #hitsOf (cid: string): Hit[] {

@@ -48,21 +48,37 @@ export interface Chromium extends AsyncDisposable {
   browser: Browser
 }
 
+/** Where Chromium is looked for, and whether it is installed; tests say otherwise. */
+export interface ChromiumPathInit {
+  /** Beside the PATH. */
+  places?: string[]
+
+  /** With PATH and CHROME_PATH. */
+  env?: NodeJS.ProcessEnv
+
+  /** Whether packages can be installed. */
+  mayInstall?: boolean
+}
+
 /**
  * Where Chromium is; installs it if need be.
  *
  * @throws {Error} CHROME_PATH names no file, or there is no Chromium and none can be installed
  */
-export async function chromiumPath (): Promise<string> {
-  const found = findChromium()
+export async function chromiumPath ({
+  places = PLACES,
+  env = process.env,
+  mayInstall = process.platform === 'linux' && process.getuid?.() === 0
+}: ChromiumPathInit = {}): Promise<string> {
+  const found = findChromium(places, env)
 
   if (found != null) {
     return found
   }
 
-  if (process.platform === 'linux' && process.getuid?.() === 0 && findIn('apt-get') != null) {
-    await install('chromium')
-    const installed = findChromium()
+  if (mayInstall && findIn('apt-get', env) != null) {
+    await install('chromium', env)
+    const installed = findChromium(places, env)
 
     if (installed != null) {
       return installed
@@ -104,11 +120,11 @@ async function end (server: BrowserServer): Promise<void> {
   }
 }
 
-function findChromium (): string | undefined {
-  const { CHROME_PATH } = process.env
+function findChromium (places: string[], env: NodeJS.ProcessEnv): string | undefined {
+  const { CHROME_PATH } = env
 
   if (CHROME_PATH == null || CHROME_PATH === '') {
-    return PLACES.find(path => existsSync(path)) ?? NAMES.map(findIn).find(path => path != null)
+    return places.find(path => existsSync(path)) ?? NAMES.map(name => findIn(name, env)).find(path => path != null)
   }
 
   if (!existsSync(CHROME_PATH)) {
@@ -119,27 +135,27 @@ function findChromium (): string | undefined {
 }
 
 /** The first program of that name in the PATH. */
-function findIn (name: string): string | undefined {
-  return (process.env.PATH ?? '').split(delimiter).map(folder => join(folder, name)).find(path => existsSync(path))
+function findIn (name: string, env: NodeJS.ProcessEnv): string | undefined {
+  return (env.PATH ?? '').split(delimiter).map(folder => join(folder, name)).find(path => existsSync(path))
 }
 
-async function install (name: string): Promise<void> {
+async function install (name: string, env: NodeJS.ProcessEnv): Promise<void> {
   console.error(`Installing ${name} from Debian's packages`)
 
   try {
-    await aptGet('install', '--yes', '--no-install-recommends', name)
+    await aptGet(['install', '--yes', '--no-install-recommends', name], env)
   } catch {
     // the lists of packages are missing, or too old
-    await aptGet('update')
-    await aptGet('install', '--yes', '--no-install-recommends', name)
+    await aptGet(['update'], env)
+    await aptGet(['install', '--yes', '--no-install-recommends', name], env)
   }
 }
 
 /** What it prints goes to stderr: stdout is for the path alone. */
-async function aptGet (...args: string[]): Promise<void> {
+async function aptGet (args: string[], env: NodeJS.ProcessEnv): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn('apt-get', ['--quiet', ...args], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', process.stderr, process.stderr]
     })
     child.once('error', reject)

@@ -45,53 +45,55 @@ const { mocha } = JSON.parse(read('package.json')) as { mocha: { timeout: number
 
 /** Runs the specs that are in the bundle. */
 async function runIn (page: Page, url: string, report: Report, patience: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let silence: NodeJS.Timeout
-    const listen = (timeout = 0): void => {
-      clearTimeout(silence)
-      silence = setTimeout(() => { finish('The page says nothing any more') }, Math.max(patience, timeout + GRACE))
-    }
-    const finish = (fault?: string): void => {
-      clearTimeout(silence)
+  const ended = Promise.withResolvers<void>()
+  const fail = (fault: string): void => { ended.reject(new Error(fault)) }
+  let silence: NodeJS.Timeout | undefined
 
-      if (fault == null) {
-        resolve()
-      } else {
-        reject(new Error(fault))
-      }
-    }
+  const listen = (timeout = 0): void => {
+    clearTimeout(silence)
+    silence = setTimeout(() => { fail('The page says nothing any more') }, Math.max(patience, timeout + GRACE))
+  }
 
-    const take = (event: PageEvent): void => {
-      listen('timeout' in event ? event.timeout : 0)
+  const take = (event: PageEvent): void => {
+    listen('timeout' in event ? event.timeout : 0)
 
-      if (event.type === 'broken') {
-        report.fail(event.spec, event.error.stack)
-        finish()
-      } else {
-        report.take(event)
-      }
-
-      if (event.type === 'end') {
-        finish()
-      }
+    if (event.type === 'broken') {
+      report.fail(event.spec, event.error.stack)
+    } else {
+      report.take(event)
     }
 
-    page.on('crash', () => { finish('The page crashed') })
-    page.on('framenavigated', frame => {
-      if (frame === page.mainFrame() && !frame.url().startsWith(url)) {
-        finish(`The page went to ${frame.url()}`)
-      }
-    })
-    page.on('close', () => { finish('The page is closed') })
-    page.context().browser()?.on('disconnected', () => { finish('Chromium is gone') })
-    page.on('pageerror', error => { report.fail('outside of tests', error.stack ?? String(error)) })
-    page.on('console', message => { console.log(`  [${message.type()}] ${message.text()}`) })
-    listen()
-    page.exposeFunction('tell', take).then(async () => page.goto(url)).catch(reject)
-  })
+    if (event.type === 'broken' || event.type === 'end') {
+      ended.resolve()
+    }
+  }
+
+  watch(page, url, report, fail)
+  listen()
+
+  try {
+    // whatever ends first: a page that is lost may never have loaded
+    await Promise.race([ended.promise, page.exposeFunction('tell', take).then(async () => page.goto(url)).then(async () => ended.promise)])
+  } finally {
+    clearTimeout(silence)
+  }
 
   // what was rejected in the last test is told after it
   await page.evaluate(async () => { await new Promise(resolve => { setTimeout(resolve, 0) }) })
+}
+
+/** Tells what happens to the page that specs have no part in. */
+function watch (page: Page, url: string, report: Report, fail: (fault: string) => void): void {
+  page.on('crash', () => { fail('The page crashed') })
+  page.on('framenavigated', frame => {
+    if (frame === page.mainFrame() && !frame.url().startsWith(url)) {
+      fail(`The page went to ${frame.url()}`)
+    }
+  })
+  page.on('close', () => { fail('The page is closed') })
+  page.context().browser()?.on('disconnected', () => { fail('Chromium is gone') })
+  page.on('pageerror', error => { report.fail('outside of tests', error.stack ?? String(error)) })
+  page.on('console', message => { console.log(`  [${message.type()}] ${message.text()}`) })
 }
 
 function filesOf ({ files }: Bundle, settings: Settings): Map<string, string | Uint8Array> {

@@ -4,6 +4,7 @@ import { bundleSpecs, candidates, describeUse } from '../browser/specs.ts'
 /** Specs of what only Node has; all others run in a browser too. */
 const NODE_ONLY: Record<string, string> = {
   'test/unit/browser-specs.spec.ts': 'bundles',
+  'test/unit/chromium.spec.ts': 'looks for a program in the file system',
   'test/unit/cli.spec.ts': 'reads the options of the command line',
   'test/unit/fast-noise.spec.ts': 'compares with the cryptography of Node',
   'test/unit/house.spec.ts': 'reads the files of the project',

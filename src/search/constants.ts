@@ -121,7 +121,7 @@ export const MAX_HOP_MARGIN = 300
 export const MIN_TIMEOUT = 5
 
 /** Ms for a query to arrive on a new stream, and for the other side to end one that is over. */
-export const STREAM_PATIENCE = 5_000
+export const STREAM_PATIENCE = 10_000
 
 /** Bytes of an answer that wait for a slow reader, beyond the window of its stream, before it is broken off: 1,000 hits of the usual size. */
 export const MAX_UNSENT = 512 * 1024

@@ -37,7 +37,7 @@ export interface StreamsInit extends StreamsListener {
   /**
    * Ms for a query to arrive, and for the other side to end a stream that is over.
    *
-   * @default 5_000
+   * @default 10_000
    */
   patience?: number
 }

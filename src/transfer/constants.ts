@@ -103,6 +103,9 @@ export const FIRST_LOOKUP = 1_000
 /** How often a download looks for more sources, in ms. */
 export const LOOKUP_INTERVAL = 20_000
 
+/** Who does not have the content is asked again after so many ms, and later each time, up to the interval: it may be about to have it. */
+export const LACKING_DELAY = 4_000
+
 /** A download that has peers but gets no byte for so long fails, in ms: every peer is full, or plays with us. */
 export const STALLED_TIMEOUT = 180_000
 

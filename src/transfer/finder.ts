@@ -1,5 +1,5 @@
 import { AbortError } from '@libp2p/interface'
-import { FIRST_LOOKUP, LOOKUP_INTERVAL, MAX_DIALS, MAX_RETRY_DELAY, MAX_SESSIONS, MAX_SOURCES, RETRY_DELAY, SOURCE_INTERVAL } from './constants.ts'
+import { FIRST_LOOKUP, LACKING_DELAY, LOOKUP_INTERVAL, MAX_DIALS, MAX_RETRY_DELAY, MAX_SESSIONS, MAX_SOURCES, RETRY_DELAY, SOURCE_INTERVAL } from './constants.ts'
 import type { Source } from './index.ts'
 import type { SessionEnd } from './session.ts'
 import type { PeerKey } from '../core.ts'
@@ -96,7 +96,8 @@ export class Finder {
     const known = this.#known.get(peer)
 
     if (known != null && known.state !== 'excluded') {
-      this.#postpone(known, end === 'lacking' ? LOOKUP_INTERVAL : undefined)
+      // to have begun counts as a failure until something comes of it
+      this.#postpone(known, end === 'lacking' ? Math.min(LOOKUP_INTERVAL, LACKING_DELAY * 2 ** (known.failures - 1)) : undefined)
     }
   }
 

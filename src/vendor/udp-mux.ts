@@ -29,8 +29,8 @@ export interface UdpMux {
 const IDLE_INTERVAL = 100
 const IDLE_TIMES = 2
 
-/** What is active in a process with nothing to do: its own input and output. */
-const STANDARD_STREAMS = ['PipeWrap', 'TTYWrap', 'TTY', 'Pipe']
+/** What is said to be active in a process with nothing to do: its own input and output, and reads of blobs that Node keeps to use them again. */
+const INACTIVE = ['PipeWrap', 'TTYWrap', 'FileHandleReadWrap']
 
 const parked = new Map<string, IceUdpMuxListener>()
 let timer: ReturnType<typeof setInterval> | undefined
@@ -77,5 +77,5 @@ function watch (): void {
 }
 
 function isIdle (): boolean {
-  return process.getActiveResourcesInfo().every(type => STANDARD_STREAMS.includes(type))
+  return process.getActiveResourcesInfo().every(type => INACTIVE.includes(type))
 }

@@ -276,6 +276,22 @@ describe('sessions of transfer', function () {
     })
   }
 
+  it('are begun again, before the download is given up, with who had nothing at first', async () => {
+    const { cid } = await pair()
+    let hellos = 0
+    const late = await speaker((message, line) => {
+      if (message.type === 'hello') {
+        hellos++
+        line.send({ type: 'end' })
+      }
+    })
+    const fetcher = await peer()
+    const err = await failure(fetcher.services.transfer.download(cid, { patience: 6_000, sources: [sourceOf(late)] }))
+
+    expect(err).to.have.property('name', 'NotFoundError')
+    expect(hellos).to.be.above(1)
+  })
+
   it('do not keep up the hope of two who both have nothing', async () => {
     const { cid } = await pair()
     const [ben, cleo] = await Promise.all([peer(), peer()])

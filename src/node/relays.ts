@@ -16,6 +16,7 @@
  */
 
 import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { getNetConfig } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
@@ -24,6 +25,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Relays to hold a reservation with. */
 const RELAYS = 2
+
+/** Addresses of one relay that are told to others: all that an honest one has. */
+const MAX_ADDRESSES = 8
 
 /** A relay that refused is asked again after so many ms, and twice as long each time, up to the largest. */
 const RETRY_DELAY = 2_000
@@ -57,11 +61,31 @@ interface Relay {
 /** The transport of libp2p for connections through relays, which listens with relays as they come. */
 export function relayTransport (): (components: CircuitRelayTransportComponents) => Transport {
   return components => {
-    const transport = circuitRelayTransport()(components) as Transport & { discovery: unknown, reservationStore: ReservationStore }
+    const transport = circuitRelayTransport()(components) as Transport & { discovery: unknown, reservationStore: ReservationStore & { relayFilter: object } }
     transport.discovery = undefined
+    // it keeps those that could not be reached once, such as a hub that was being started again, and refuses them for ever
+    transport.reservationStore.relayFilter = { has: () => false, add: () => {} }
+    inTurn(transport.reservationStore)
     transport.createListener = () => new RelayListener(components, transport.reservationStore)
 
     return transport
+  }
+}
+
+/**
+ * Lets reservations be made and renewed one after another. With each one that
+ * succeeds, libp2p drops all that wait for their turn, as there are enough for
+ * its discovery, and nobody who waits for them ever hears of it.
+ */
+export function inTurn (reservations: Pick<ReservationStore, 'addRelay'>): void {
+  const addRelay = reservations.addRelay.bind(reservations)
+  let turn: Promise<unknown> = Promise.resolve()
+
+  reservations.addRelay = async (relay, type) => {
+    const added = turn.then(async () => addRelay(relay, type))
+    turn = added.catch(() => {})
+
+    return added
   }
 }
 
@@ -161,7 +185,7 @@ export class RelayListener extends TypedEventEmitter<ListenerEvents> implements 
 
   /** New, or renewed, in which case the relay may have other addresses now. */
   readonly #onReserved = ({ detail: { relay, details } }: ReservationEvents['relay:created-reservation']): void => {
-    this.#setAddresses(this.#relays.get(String(relay)), details.reservation.addrs.map(bytes => multiaddr(bytes).encapsulate('/p2p-circuit')))
+    this.#setAddresses(this.#relays.get(String(relay)), details.reservation.addrs.slice(0, MAX_ADDRESSES).flatMap(wayThrough))
   }
 
   readonly #onRemoved = ({ detail: { relay } }: ReservationEvents['relay:removed']): void => {
@@ -179,5 +203,21 @@ export class RelayListener extends TypedEventEmitter<ListenerEvents> implements 
     addresses.forEach(address => { this.#components.addressManager.confirmObservedAddr(address, { type: 'transport' }) })
     gone.forEach(address => { this.#components.addressManager.removeObservedAddr(address) })
     queueMicrotask(() => { this.safeDispatchEvent('listening') })
+  }
+}
+
+/**
+ * The way to this node from an address of the relay: none if nobody else can
+ * dial that, as for a relay that came here over WebRTC, or that lies.
+ */
+function wayThrough (address: Uint8Array): Multiaddr[] {
+  try {
+    const relay = multiaddr(address)
+    // throws for what is no place on a network
+    getNetConfig(relay)
+
+    return relay.getComponents().some(({ name }) => name === 'p2p-circuit' || name === 'webrtc') ? [] : [relay.encapsulate('/p2p-circuit')]
+  } catch {
+    return []
   }
 }

@@ -28,6 +28,9 @@ export const HUB_IS_GONE = /^WebSocket connection to 'ws:.*' failed: .*(ERR_CONN
 export const HUB_LISTEN = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws', '/ip4/127.0.0.1/udp/0/webrtc-direct']
 export const NODE_LISTEN = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/udp/0/webrtc-direct', '/p2p-circuit', '/webrtc']
 
+/** How long a test may take, in ms, on a machine that is busy: each waits for several things in turn. */
+const TIMEOUT = 150_000
+
 /** What a member can be told, wherever it is. */
 export type Actor = Pick<Member, keyof Member> & { readonly name: string, readonly peerId: string }
 
@@ -72,6 +75,10 @@ export function useColony (...expected: RegExp[]): Colony {
 
   before(async () => {
     pages = await startPages()
+  })
+
+  beforeEach(function () {
+    this.currentTest?.timeout(TIMEOUT)
   })
 
   after(async () => {

@@ -3,7 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { TypedEventEmitter } from 'main-event'
-import { RelayListener } from '../../src/node/relays.ts'
+import { inTurn, RelayListener } from '../../src/node/relays.ts'
 import type { RelayListenerComponents, ReservationEvents, ReservationStore } from '../../src/node/relays.ts'
 import type { PeerId, Topology } from '@libp2p/interface'
 
@@ -145,5 +145,61 @@ describe('ways through relays', () => {
 
     expect(subject.listener.getAddrs()).to.deep.equal([])
     expect(subject.announced.size).to.equal(0)
+  })
+})
+
+describe('ways that a relay tells', () => {
+  it('are left out if nobody could go them', async () => {
+    const [hub] = HUBS
+    const subject = new Subject()
+    await subject.listener.listen()
+    subject.refuses.add(hub)
+    await subject.connect(hub)
+    const addrs = [
+      multiaddr(`/webrtc/p2p/${hub}`).bytes,
+      multiaddr(`/ip4/192.0.2.7/tcp/4001/p2p/${HUBS[1]}/p2p-circuit/webrtc/p2p/${hub}`).bytes,
+      multiaddr('/memory/1').bytes,
+      Uint8Array.of(255, 255, 255),
+      multiaddr(`/ip4/192.0.2.7/tcp/4001/p2p/${hub}`).bytes
+    ]
+    subject.dispatchEvent(new CustomEvent('relay:created-reservation', { detail: { relay: hub, details: { reservation: { addrs } } } }))
+
+    expect([...subject.announced]).to.deep.equal([`/ip4/192.0.2.7/tcp/4001/p2p/${hub}/p2p-circuit`])
+    await subject.listener.close()
+  })
+
+  it('are few, whatever it says', async () => {
+    const [hub] = HUBS
+    const subject = new Subject()
+    await subject.listener.listen()
+    subject.refuses.add(hub)
+    await subject.connect(hub)
+    const addrs = Array.from({ length: 1_000 }, (_, i) => multiaddr(`/ip4/192.0.2.7/tcp/${i + 1}/p2p/${hub}`).bytes)
+    subject.dispatchEvent(new CustomEvent('relay:created-reservation', { detail: { relay: hub, details: { reservation: { addrs } } } }))
+
+    expect(subject.announced.size).to.equal(8)
+    await subject.listener.close()
+  })
+})
+
+describe('reservations', () => {
+  it('are made one after another, whatever becomes of them', async () => {
+    const log: string[] = []
+    const store = {
+      async addRelay (relay: PeerId): Promise<void> {
+        log.push(`ask ${HUBS.indexOf(relay)}`)
+        await settle()
+        log.push(`over ${HUBS.indexOf(relay)}`)
+
+        if (relay === HUBS[0]) {
+          throw new Error('There is no room')
+        }
+      }
+    }
+    inTurn(store)
+    const asked = await Promise.allSettled(HUBS.map(async hub => store.addRelay(hub)))
+
+    expect(asked.map(({ status }) => status)).to.deep.equal(['rejected', 'fulfilled', 'fulfilled'])
+    expect(log).to.deep.equal(['ask 0', 'over 0', 'ask 1', 'over 1', 'ask 2', 'over 2'])
   })
 })

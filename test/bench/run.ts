@@ -18,6 +18,9 @@ import { holders } from './holders.ts'
 import { localSearch } from './local-search.ts'
 import { membership } from './membership.ts'
 import { memory } from './memory.ts'
+import { pageMemory } from './page-memory.ts'
+import { pageStart } from './page-start.ts'
+import { pages } from './pages.ts'
 import { partition } from './partition.ts'
 import { killAll } from './processes.ts'
 import { profile } from './profile.ts'
@@ -36,7 +39,10 @@ const BENCHMARKS: Record<string, Benchmark> = {
   holders,
   membership,
   partition,
-  bundle
+  bundle,
+  pages,
+  'page-start': pageStart,
+  'page-memory': pageMemory
 }
 
 const REFERENCES = fileURLToPath(new URL('references', import.meta.url))

@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { chromium } from 'playwright-core'
-import type { Browser, BrowserServer } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserServer } from 'playwright-core'
 
 /** Names of its program, by which it is looked for in the PATH. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -107,6 +107,19 @@ export async function startChromium (): Promise<Chromium> {
     await end(server)
     throw err
   }
+}
+
+/**
+ * Starts a Chromium that stores what it stores in a folder, as it would for a
+ * user: without one, private files are in its memory.
+ *
+ * @throws {Error} there is no Chromium, or it does not start
+ */
+export async function openProfile (folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, {
+    executablePath: await chromiumPath(),
+    args: [...ARGS, ...process.getuid?.() === 0 ? ['--no-sandbox'] : []]
+  })
 }
 
 /** Chromium that hangs, or whose page does, is killed. */

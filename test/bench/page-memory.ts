@@ -57,7 +57,7 @@ async function peakOf (profile: string, offer: Offer): Promise<{ renderer: numbe
   await page.call('start', 'downloader', [])
   await page.call('download', offer)
 
-  return browser.peakMiB()
+  return await browser.peakMiB()
 }
 
 /** How far the large file, in the place of ours, is from the small one. */

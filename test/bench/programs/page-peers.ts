@@ -29,7 +29,7 @@ interface Setting {
 export async function hub (): Promise<Part> {
   const hub = await createHub({ network: NETWORK, listen: [WS], http: false })
 
-  return { info: addresses(hub.libp2p as unknown as Libp2p), stop: async () => { await hub.stop() } }
+  return { info: addresses(hub.libp2p), stop: async () => { await hub.stop() } }
 }
 
 export async function bareHub (): Promise<Part> {
@@ -45,7 +45,7 @@ export async function sharer ({ folder, sources = [] }: Setting): Promise<Part> 
 
   for (const source of sources) {
     for await (const { cid, name, size } of node.share(source)) {
-      offers.push({ cid: String(cid), name, size, holder: String(node.peerId), addresses: addresses(node.libp2p as unknown as Libp2p) })
+      offers.push({ cid: String(cid), name, size, holder: String(node.peerId), addresses: addresses(node.libp2p) })
     }
   }
 

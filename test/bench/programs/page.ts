@@ -107,9 +107,13 @@ const bench = {
 
   /** Shares random bytes. */
   async share (name: string, size: number): Promise<Omit<Offer, 'addresses'>> {
-    const parts = Array.from({ length: size / RANDOM_SIZE }, () => crypto.getRandomValues(new Uint8Array(RANDOM_SIZE)))
+    const bytes = new Uint8Array(size)
 
-    for await (const { cid } of node().share({ name, content: new Blob(parts) })) {
+    for (let at = 0; at < size; at += RANDOM_SIZE) {
+      crypto.getRandomValues(bytes.subarray(at, at + RANDOM_SIZE))
+    }
+
+    for await (const { cid } of node().share({ name, content: new Blob([bytes]) })) {
       return { cid: String(cid), name, size, holder: String(node().peerId) }
     }
 

@@ -1,6 +1,8 @@
 /**
  * How long a page takes to be there for others: to its first reservation with
- * a hub, and to the first direct connection with another page behind it.
+ * a hub, and from there to the first direct connection with another page
+ * behind it. Once with nothing kept, and once with a database: that of bare
+ * libp2p has its key and its peers.
  *
  * @module
  */
@@ -28,37 +30,52 @@ export const pageStart: Benchmark = {
       bare: parts.use(await launch('programs/page-peers.ts', 'bareHub', { folder })).info[0]
     }
     const browser = parts.use(await startBrowser(path.join(folder, 'profile')))
-    const direct: Record<Kind, Outcome> = { ours: { samples: [] }, bare: { samples: [] } }
-    let pages = 0
-
-    const meet = async (kind: Kind): Promise<number> => {
-      const { reserved, connected } = await timesOf(browser, kind, hubs[kind], pages++)
-      direct[kind].samples.push(connected)
+    const direct: Record<string, Outcome> = {}
+    const meet = (name: string, kind: Kind, keeps: boolean) => async (): Promise<number> => {
+      const { reserved, connected } = await timesOf(browser, kind, hubs[kind], keeps)
+      direct[name].samples.push(connected)
 
       return reserved
     }
+    const variants = {
+      ours: meet('ours', 'ours', false),
+      bare: meet('bare', 'bare', false),
+      oursKept: meet('oursKept', 'ours', true),
+      bareKept: meet('bareKept', 'bare', true)
+    }
 
     // what is only slow the first time, such as compiling, shall not count for one of both
-    await meet('ours')
-    await meet('bare')
-    direct.ours.samples.length = 0
-    direct.bare.samples.length = 0
-    const { ours, bare } = await contest({ ours: async () => meet('ours'), bare: async () => meet('bare') }, context)
+    for (const [name, variant] of Object.entries(variants)) {
+      direct[name] = { samples: [] }
+      await variant()
+      direct[name].samples.length = 0
+    }
+
+    const reserved = await contest(variants, context)
 
     return [
-      ratioRow({ what: 'from createNode() to the first reservation, against bare libp2p', ours, reference: bare, unit: 'ms', atMost: MAX_RATIO }),
-      ratioRow({ what: 'from there to the first direct connection between two pages', ours: { ...direct.ours, error: ours.error }, reference: { ...direct.bare, error: bare.error }, unit: 'ms', atMost: MAX_RATIO })
+      row('from createNode() to the first reservation', reserved.ours, reserved.bare),
+      row('the same, with a dataDir', reserved.oursKept, reserved.bareKept),
+      row('from there to the first direct connection between two pages', direct.ours, direct.bare),
+      row('the same, with a dataDir', direct.oursKept, direct.bareKept)
     ]
   }
 }
 
+function row (what: string, ours: Outcome, reference: Outcome): ReturnType<typeof ratioRow> {
+  return ratioRow({ what: `${what}, against bare libp2p`, ours, reference, unit: 'ms', atMost: MAX_RATIO })
+}
+
+let databases = 0
+
 /** Times of two new pages: the mean of both for their reservations, and that of the one that dials the other. */
-async function timesOf (browser: Browser, kind: Kind, hub: string, number: number): Promise<{ reserved: number, connected: number }> {
+async function timesOf (browser: Browser, kind: Kind, hub: string, keeps: boolean): Promise<{ reserved: number, connected: number }> {
   const [first, second] = [await browser.openPage(), await browser.openPage()]
+  const name = (): string | undefined => keeps ? `${kind}-${databases++}` : undefined
 
   try {
-    const one = await first.call('timeToReservation', kind, hub, `first-${number}`)
-    const other = await second.call('timeToReservation', kind, hub, `second-${number}`)
+    const one = await first.call('timeToReservation', kind, hub, name())
+    const other = await second.call('timeToReservation', kind, hub, name())
 
     return { reserved: (one.ms + other.ms) / 2, connected: await second.call('timeToDirect', kind, one.ways[0]) }
   } finally {

@@ -8,13 +8,16 @@
 
 import { webRTC, webRTCDirect } from '#webrtc'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
+import { Key } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Connection, Libp2p, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import type { Datastore } from 'interface-datastore'
 import type { ServiceFactoryMap } from 'libp2p'
 
 const PROTOCOL = '/bench/bare/1.0.0'
@@ -24,10 +27,14 @@ const SEND_SIZE = 256 * 1024
 
 const MIB = 1024 * 1024
 
-/** A libp2p node with the transports of a page, and nothing else that could take time. */
-export async function createBare (listen: string[], services: ServiceFactoryMap = {}): Promise<Libp2p> {
+/** A libp2p node with the transports of a page, and nothing else that could take time; with a datastore, it is somebody new who keeps his key there. */
+export async function createBare (listen: string[], services: ServiceFactoryMap = {}, datastore?: Datastore): Promise<Libp2p> {
   const rtcConfiguration = { iceServers: [] }
+  const privateKey = await generateKeyPair('Ed25519')
+  await datastore?.put(new Key('/bare/identity'), privateKeyToProtobuf(privateKey))
   const node = await createLibp2p({
+    privateKey,
+    datastore,
     addresses: { listen },
     transports: [webSockets(), circuitRelayTransport(), webRTC({ rtcConfiguration }), webRTCDirect({ rtcConfiguration })],
     connectionEncrypters: [noise()],

@@ -8,6 +8,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { WebRTC } from '@multiformats/multiaddr-matcher'
+import { IDBDatastore } from 'datastore-idb'
 import { CID } from 'multiformats/cid'
 import { createNode } from '../../../src/index.ts'
 import { createBare, dialBare, receive } from './bare.ts'
@@ -70,8 +71,10 @@ const bench = {
     return ways(node().libp2p)
   },
 
-  async startBare (relay: string): Promise<void> {
-    bare = await createBare(['/p2p-circuit', '/webrtc'])
+  async startBare (relay: string, database?: string): Promise<void> {
+    const datastore = database == null ? undefined : new IDBDatastore(database)
+    await datastore?.open()
+    bare = await createBare(['/p2p-circuit', '/webrtc'], {}, datastore)
     await bare.dial(multiaddr(relay))
   },
 
@@ -79,14 +82,14 @@ const bench = {
     return ways(bare as Libp2p)
   },
 
-  /** Ms from nothing to a reservation, and the ways to the node. */
-  async timeToReservation (kind: 'ours' | 'bare', hub: string, dataDir: string): Promise<{ ms: number, ways: string[] }> {
+  /** Ms from nothing to a reservation, and the ways to the node; it keeps things if there is a `dataDir`. */
+  async timeToReservation (kind: 'ours' | 'bare', hub: string, dataDir?: string): Promise<{ ms: number, ways: string[] }> {
     const start = performance.now()
 
     if (kind === 'ours') {
       ours = await createNode({ network: NETWORK, dataDir, bootstrap: [hub], iceServers: [] })
     } else {
-      await bench.startBare(hub)
+      await bench.startBare(hub, dataDir)
     }
 
     const found = await ways(kind === 'ours' ? node().libp2p : bare as Libp2p)

@@ -40,6 +40,9 @@ describe('catalog media types', () => {
     ['song.flac', 'audio/flac'],
     ['notes.txt', 'text/plain'],
     ['letter.docx', 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'],
+    ['page.htm', 'text/html'],
+    ['book.epub', 'application/epub+zip'],
+    ['subtitles.srt', 'application/x-subrip'],
     ['README', undefined],
     ['what.is-this', undefined],
     ['.', undefined]

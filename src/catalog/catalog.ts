@@ -10,32 +10,26 @@ import { mediaTypeOf } from './media-type.ts'
 import { Records } from './records.ts'
 import { assertName, SharedBytes } from './shared-bytes.ts'
 import { SharedBlobs } from './shared-blobs.ts'
-import { SharedFiles } from './shared-files.ts'
 import { Locks } from './slots.ts'
 import { Tasks } from './tasks.ts'
-import { WatchedRoots } from './watched-roots.ts'
-import type { FileSystem, Skipped } from './files.ts'
+import type { Skipped } from './files.ts'
 import type { CatalogComponents, CatalogEvents, CatalogInit, Catalog as CatalogInterface, Entry, FileOptions, NewEntry, OpenContent, Shareable, ShareOptions } from './index.ts'
 import type { CatalogParts } from './parts.ts'
 import type { Item } from './records.ts'
+import type { SharedPaths, SharePathOptions } from './shared-paths.ts'
 import type { AbortOptions, Startable } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
 /** Pieces hashed at once. Node's pool has four threads; one is left to others. */
 const HASH_CONCURRENCY = 3
 
-/** What can be done with paths, where there are some. */
-interface FileParts {
-  files: FileSystem
-  shared: SharedFiles
-  roots: WatchedRoots
-}
-
 /** What there is between `start()` and `stop()`. */
 interface Running extends CatalogParts {
   freshness: Freshness
   bytes: SharedBytes
-  paths?: FileParts
+
+  /** Where there are paths. */
+  paths?: SharedPaths
 }
 
 export class Catalog extends TypedEventEmitter<CatalogEvents> implements CatalogInterface, Startable {
@@ -75,10 +69,10 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
   async start (): Promise<void> {
     await this.beforeStart()
     const { tasks, freshness, paths } = this.#assertRunning()
-    await paths?.roots.load({ signal: tasks.signal })
+    await paths?.load({ signal: tasks.signal })
 
     tasks.background('looking for changes', async signal => {
-      await freshness.checkAll(item => item.where === 'file' && paths?.roots.covers(item.location) === true, { signal })
+      await freshness.checkAll(item => item.where === 'file' && paths?.watches(item.location) === true, { signal })
     })
   }
 
@@ -110,14 +104,14 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
 
   async * share (what: Shareable, options: ShareOptions = {}): AsyncGenerator<Entry> {
     const running = this.#assertRunning()
-    const joined = { ...options, signal: untilEnd(running, options) }
+    const joined = { ...options, ...reporters(options), signal: untilEnd(running, options) }
     joined.signal.throwIfAborted()
 
     if (typeof what === 'string') {
-      yield * this.#sharePath(what, joined)
+      yield * this.#assertPaths().share(what, joined)
     } else {
       const named = what instanceof File ? { name: what.name, content: what } : what
-      yield await running.tasks.run(async () => running.bytes.share(named, { ...joined, ...reporters(options) }))
+      yield await running.tasks.run(async () => running.bytes.share(named, joined))
     }
   }
 
@@ -126,7 +120,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     const signal = untilEnd(running, options)
 
     return running.tasks.run(async () => {
-      const items = typeof what === 'string' ? await this.#unwatch(what) : running.entries.of(what, { hidden: true })
+      const items = typeof what === 'string' ? await this.#assertPaths().unwatch(what) : running.entries.of(what, { hidden: true })
       let removed = 0
 
       for (const item of items) {
@@ -184,33 +178,6 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     await waitFor(running.freshness.settled(cid), untilEnd(running, options))
   }
 
-  async * #sharePath (path: string, options: ShareOptions & { signal: AbortSignal }): AsyncGenerator<Entry> {
-    const { files, shared, roots } = this.#assertPaths()
-    const resolved = await files.resolve(path)
-    const isNew = options.watch === true && await roots.add(resolved, options.hidden === true)
-    let complete = false
-
-    try {
-      await roots.include(resolved, options)
-      yield * shared.share(resolved, { ...options, ...reporters(options) })
-      await roots.keep(resolved, options)
-      complete = true
-    } finally {
-      if (isNew && !complete) {
-        await roots.remove(resolved)
-      }
-    }
-  }
-
-  /** Ends the watch of a path, and gives the items at and below it. */
-  async #unwatch (path: string): Promise<Item[]> {
-    const { files, roots, shared } = this.#assertPaths()
-    const resolved = await files.resolve(path)
-    await roots.exclude(resolved)
-
-    return shared.below(resolved, { hidden: true })
-  }
-
   async #remove (item: Item, unwatched: boolean): Promise<boolean> {
     const { bytes, entries, paths } = this.#assertRunning()
 
@@ -219,7 +186,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     }
 
     if (!unwatched) {
-      await paths?.roots.exclude(item.location)
+      await paths?.leaveOut(item.location)
     }
 
     return entries.remove(item)
@@ -244,7 +211,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     }
     await parts.entries.load()
     const freshness = new Freshness(parts)
-    const paths = parts.files == null ? undefined : pathParts(parts, parts.files, freshness)
+    const paths = parts.files?.sharePaths(parts, parts.files, freshness)
     this.#loaded = { ...parts, freshness, bytes: new SharedBytes(parts), paths }
 
     return this.#loaded
@@ -258,7 +225,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     return this.#loaded
   }
 
-  #assertPaths (): FileParts {
+  #assertPaths (): SharedPaths {
     const { paths } = this.#assertRunning()
 
     if (paths == null) {
@@ -269,26 +236,12 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
   }
 }
 
-function pathParts (parts: CatalogParts, files: FileSystem, freshness: Freshness): FileParts {
-  const shared = new SharedFiles(parts, files, freshness)
-  const roots = new WatchedRoots({
-    ...parts,
-    files,
-    async sync (root, within, options) {
-      const except = (path: string): boolean => root.except.some(other => files.covers(other, path))
-      await shared.sync(root.path, { ...options, hidden: root.hidden, within, except })
-    }
-  })
-
-  return { files, shared, roots }
-}
-
 function untilEnd ({ tasks }: Running, { signal }: AbortOptions): AbortSignal {
   return signal == null ? tasks.signal : AbortSignal.any([tasks.signal, signal])
 }
 
 /** Progress events as callbacks. */
-function reporters ({ onProgress }: ShareOptions): Pick<Parameters<SharedFiles['share']>[1] & object, 'onFile' | 'onBytes' | 'onSkipped'> {
+function reporters ({ onProgress }: ShareOptions): Pick<SharePathOptions, 'onFile' | 'onBytes' | 'onSkipped'> {
   return {
     onFile: (path, size) => { onProgress?.(new CustomProgressEvent('share:file', { path, size })) },
     onBytes: (path, bytes, size) => { onProgress?.(new CustomProgressEvent('share:bytes', { path, bytes, size })) },

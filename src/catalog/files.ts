@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { sharePaths } from './shared-paths.ts'
 import type { Reader } from '../store/index.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
@@ -148,4 +149,10 @@ export interface FileSystem {
    * @throws {NotFoundError} there is nothing at `root`
    */
   watch (root: string, listener: WatchListener, options?: WatchOptions): Promise<Watching>
+
+  /**
+   * What a catalog does with paths. Comes with the file system because who has
+   * none, such as a page, need not load it; take that of `nodeFiles()`.
+   */
+  readonly sharePaths: typeof sharePaths
 }

@@ -9,6 +9,7 @@ import { lstat, open, opendir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { nameFault } from './names.ts'
 import { watchTree } from './node-watch.ts'
+import { sharePaths } from './shared-paths.ts'
 import { ContentChangedError, NotFoundError } from '../errors.ts'
 import type { FileInfo, FileReader, FileSystem, Found, Skipped, WalkOptions } from './files.ts'
 import type { BigIntStats, Dirent } from 'node:fs'
@@ -32,7 +33,8 @@ export function nodeFiles (): FileSystem {
     walk,
     stat,
     open: openFile,
-    watch: watchTree
+    watch: watchTree,
+    sharePaths
   }
 }
 

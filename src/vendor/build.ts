@@ -6,7 +6,8 @@
  * Formicary is installed, and a package cannot be installed in part. So what
  * we use of these packages is bundled, once for Node and, where pages use it,
  * once for browsers. What they import and we depend on stays an import; what
- * only they use comes along.
+ * only they use comes along. Some of our dependencies are there for this alone:
+ * libp2p has them too, and nobody should load them twice.
  *
  * @module
  */

@@ -7,7 +7,7 @@
 
 import { PeerBudgets } from '../budget.ts'
 import { directConnection, openDirect } from '../direct.ts'
-import { ProtocolError } from '../errors.ts'
+import { NotFoundError, ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { encodeMessage, parseMessage } from './codec.ts'
 import { MAX_MESSAGE_SIZE } from './constants.ts'
@@ -235,7 +235,13 @@ export class Links {
       }
     }
 
-    return this.#openOver(key, await openDirect(connectionManager, key, this.#init.addresses(key), { signal }), signal)
+    const addresses = this.#init.addresses(key)
+
+    if (addresses.length === 0) {
+      throw new NotFoundError('It has not said yet where it can be dialled')
+    }
+
+    return this.#openOver(key, await openDirect(connectionManager, key, addresses, { signal }), signal)
   }
 
   async #openOver (key: PeerKey, connection: Connection, signal: AbortSignal): Promise<Channel<Message>> {

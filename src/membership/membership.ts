@@ -354,9 +354,13 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
 
   /** Where libp2p can dial a member, for all who use it. */
   #learn ({ peer, signed, state }: Row): void {
-    if (state === 'alive' && peer !== this.#key) {
-      this.#components.peerStore.merge(peerIdFromString(peer), { multiaddrs: readAddresses((signed.record as Card).addresses) })
+    const multiaddrs = readAddresses((signed.record as Card).addresses)
+
+    if (state === 'alive' && peer !== this.#key && multiaddrs.length > 0) {
+      this.#components.peerStore.merge(peerIdFromString(peer), { multiaddrs })
         .catch((err: unknown) => { this.#log('could not keep the addresses of %s - %e', peer, err) })
+      // this is told while the core is being asked
+      queueMicrotask(() => { this.#running?.driver.handle({ type: 'located', peer }) })
     }
   }
 

@@ -30,6 +30,15 @@ export class Attempts {
     return again(this.#failed, peer, now, LINK_RETRY, MAX_LINK_RETRY)
   }
 
+  /** There is news of where it is: a first try that failed may have come too early. */
+  hasten (peer: PeerKey, now: number): void {
+    const attempt = this.#failed.get(peer)
+
+    if (attempt?.failures === 1) {
+      attempt.next = Math.min(attempt.next, now)
+    }
+  }
+
   /** The other side ended a link: it has enough of them. */
   ended (peer: PeerKey, now: number): void {
     again(this.#ended, peer, now, ENDED_RETRY, MAX_ENDED_RETRY)

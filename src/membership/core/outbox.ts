@@ -26,6 +26,8 @@ export type SwimInput =
   | { type: 'unlinked', peer: PeerKey }
   /** A stream could not be opened. */
   | { type: 'unreachable', peer: PeerKey }
+  /** A member says where it can be dialled, or says it anew. */
+  | { type: 'located', peer: PeerKey }
 
 /** What the core asks for. `gone` in the input tells of a link that broke. */
 export type SwimOutput =

@@ -110,6 +110,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       case 'unlinked': this.view.ended(input.peer); break
       case 'gone': this.#gone(input.peer); break
       case 'unreachable': this.#unreachable(input.peer); break
+      case 'located': this.view.hasten(input.peer); break
     }
 
     return this.#out.take()

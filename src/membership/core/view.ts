@@ -108,6 +108,14 @@ export class View {
     return this.#attempts.failed(peer, this.#out.now)
   }
 
+  /** It says where it is: opens a link at once that could not be made before. */
+  hasten (peer: PeerKey): void {
+    if (!this.#links.has(peer)) {
+      this.#attempts.hasten(peer, this.#out.now)
+      this.keep()
+    }
+  }
+
   /** Closes a link. */
   drop (peer: PeerKey): void {
     if (this.lost(peer)) {

@@ -11,6 +11,7 @@ import path from 'node:path'
 import { startBrowser } from './browser.ts'
 import { contest, format, percentile, ratioRow } from './contest.ts'
 import { MIB, randomFile } from './fixtures.ts'
+import { DIRECT, WS } from './programs/page-peers.ts'
 import { launch } from './processes.ts'
 import type { BenchPage, Browser } from './browser.ts'
 import type { Benchmark, Context, Outcome, Row } from './contest.ts'
@@ -89,17 +90,17 @@ async function fromPage (browser: Browser, { folder }: Context, members: AsyncDi
 }
 
 async function overWebSockets (...args: Parameters<typeof fromPage>): Promise<Way> {
-  return fromNode('over WebSockets', /\/ws\/p2p\//, ...args)
+  return fromNode('over WebSockets', WS, /\/ws\/p2p\//, ...args)
 }
 
 async function overWebRtcDirect (...args: Parameters<typeof fromPage>): Promise<Way> {
-  return fromNode('over WebRTC direct', /\/webrtc-direct\//, ...args)
+  return fromNode('over WebRTC direct', DIRECT, /\/webrtc-direct\//, ...args)
 }
 
 /** A page, and a node in Node that it dials. */
-async function fromNode (what: string, sign: RegExp, browser: Browser, { folder }: Context, members: AsyncDisposableStack): Promise<Way> {
+async function fromNode (what: string, listen: string, sign: RegExp, browser: Browser, { folder }: Context, members: AsyncDisposableStack): Promise<Way> {
   const source = await randomFile(path.join(folder, 'source.bin'), SIZE_MIB * MIB)
-  const sharer = members.use(await launch('programs/page-peers.ts', 'sharer', { folder: path.join(folder, what), sources: [source] }))
+  const sharer = members.use(await launch('programs/page-peers.ts', 'sharer', { folder: path.join(folder, what), sources: [source], listen: [listen] }))
   const bareSharer = members.use(await launch('programs/page-peers.ts', 'bareSharer', { folder }))
   const isWay = (address: string): boolean => sign.test(address)
   const [offer] = sharer.info as Offer[]

@@ -15,14 +15,17 @@ import type { Part } from '../processes.ts'
 import type { Libp2p } from '@libp2p/interface'
 
 const NETWORK = 'bench'
-const WS = '/ip4/127.0.0.1/tcp/0/ws'
-const DIRECT = '/ip4/127.0.0.1/udp/0/webrtc-direct'
+export const WS = '/ip4/127.0.0.1/tcp/0/ws'
+export const DIRECT = '/ip4/127.0.0.1/udp/0/webrtc-direct'
 
 interface Setting {
   folder: string
 
   /** Files to be shared. */
   sources?: string[]
+
+  /** Where a sharer listens, if not on all: who can be dialled in one way only is not found in another. */
+  listen?: string[]
 }
 
 /** Where the pages come in. */
@@ -39,8 +42,8 @@ export async function bareHub (): Promise<Part> {
 }
 
 /** Shares files; tells an offer for each. */
-export async function sharer ({ folder, sources = [] }: Setting): Promise<Part> {
-  const node = await createNode({ network: NETWORK, dataDir: path.join(folder, 'sharer'), listen: [WS, DIRECT], iceServers: [] })
+export async function sharer ({ folder, sources = [], listen = [WS, DIRECT] }: Setting): Promise<Part> {
+  const node = await createNode({ network: NETWORK, dataDir: path.join(folder, 'sharer'), listen, iceServers: [] })
   const offers: Offer[] = []
 
   for (const source of sources) {

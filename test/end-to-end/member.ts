@@ -162,6 +162,13 @@ export class Member {
     return this.finish(cid)
   }
 
+  /** Downloads under another name than that of the hit. */
+  async downloadAs (cid: string, name: string): Promise<string> {
+    const entry = await this.#node.download(cid, { name, sources: this.#hitsOf(cid), patience: PATIENCE })
+
+    return String(entry.cid)
+  }
+
   /** The name of the error that a download fails with, after so many ms without anybody who has it. */
   async failureOf (cid: string, patience: number): Promise<string> {
     return this.#node.download(cid, { patience }).then(() => 'none', (err: Error) => err.name)

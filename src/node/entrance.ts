@@ -12,6 +12,9 @@ const JOIN_TIMEOUT = 10_000
 const RETRY_DELAY = 1_000
 const MAX_RETRY_DELAY = 60_000
 
+/** The largest for a node that has lost its last relay: others may want to reach it. */
+const MAX_REACH_DELAY = 10_000
+
 /** What an {@link Entrance} is made with. */
 export interface EntranceInit {
   libp2p: Libp2p<{ membership?: Pick<Membership, 'get' | 'addEventListener' | 'removeEventListener'> }>
@@ -35,6 +38,9 @@ export class Entrance {
   readonly #known = new Map<string, Set<string>>()
   readonly #waiting = new Set<() => void>()
   #topologies: string[] = []
+
+  /** `true` once it had an address; some have none on purpose. */
+  #wasReachable = false
 
   /** @throws {InvalidParametersError} an address is not a multiaddr */
   constructor ({ libp2p, bootstrap, protocols }: EntranceInit) {
@@ -135,14 +141,18 @@ export class Entrance {
     await Promise.any([...byNode.values()].map(async addresses => this.#joinAt(addresses))).catch(() => {})
   }
 
+  /** Tries again when nobody is connected, or nobody can reach this node any more, as when the last hub is gone. */
   async #keepIn (): Promise<void> {
-    for (let wait = RETRY_DELAY; ; wait = Math.min(2 * wait, MAX_RETRY_DELAY)) {
+    for (let wait = RETRY_DELAY; ;) {
       await delay(wait * (0.5 + Math.random() / 2), { signal: this.#stopped.signal })
+      const alone = this.#libp2p.getConnections().length === 0
+      this.#wasReachable ||= this.#libp2p.getMultiaddrs().length > 0
 
-      if (this.#libp2p.getConnections().length === 0) {
+      if (alone || (this.#wasReachable && this.#libp2p.getMultiaddrs().length === 0)) {
         await this.#tryAll()
+        wait = Math.min(2 * wait, alone ? MAX_RETRY_DELAY : MAX_REACH_DELAY)
       } else {
-        wait = RETRY_DELAY / 2
+        wait = RETRY_DELAY
       }
     }
   }

@@ -87,6 +87,6 @@ describe('specs in a browser', () => {
   })
 
   it('are run by the package under mocha\'s own settings', () => {
-    expect(packageJson).to.have.deep.nested.property('mocha', { timeout: 60_000, forbidOnly: true, forbidPending: true })
+    expect(packageJson).to.have.deep.nested.property('mocha', { timeout: 60_000, exit: true, forbidOnly: true, forbidPending: true })
   })
 })

@@ -13,8 +13,7 @@ import { memoryStore } from 'formicary/store'
 import { transfer } from 'formicary/transfer'
 import { createLibp2p } from 'libp2p'
 
-/** The type of the node tells which services it has. */
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type
+// eslint-disable-next-line @typescript-eslint/explicit-function-return-type -- the type of the node tells which services it has
 async function create () {
   // the catalog serves what transfer puts there
   const store = memoryStore()

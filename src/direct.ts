@@ -35,6 +35,11 @@ export function directConnection (connections: Pick<Connections, 'getConnections
   return connections.getConnections(peerIdFromString(peer)).find(isDirect)
 }
 
+/** `true` if a connection is over WebRTC, introduced by a relay or direct: that is what carries its streams then. */
+export function isWebRtc ({ multiplexer }: Pick<Connection, 'multiplexer'>): boolean {
+  return multiplexer === '/webrtc'
+}
+
 /**
  * Gives a connection with a peer that is not limited, dialling it if need be.
  *

@@ -8,8 +8,7 @@
 export const MAX_NAME_SIZE = 255
 
 /** C0 and C1 controls and DEL, which terminals obey; NUL among them. */
-// eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+const CONTROL = /\p{Cc}/u
 
 const encoder = new TextEncoder()
 

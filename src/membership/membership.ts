@@ -280,7 +280,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
         if (event.type === 'alone' || event.type === 'together') {
           this.safeDispatchEvent(`membership:${event.type}`)
         } else {
-          this.#learn(event.member)
+          this.#learn(event.member, event.type === 'updated')
           this.safeDispatchEvent(`member:${event.type}`, { detail: { member: describe(event.member, this.#key) } })
         }
       }
@@ -353,14 +353,17 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   }
 
   /** Where libp2p can dial a member, for all who use it. */
-  #learn ({ peer, signed, state }: Row): void {
+  #learn ({ peer, signed, state }: Row, known: boolean): void {
     const multiaddrs = readAddresses((signed.record as Card).addresses)
 
     if (state === 'alive' && peer !== this.#key && multiaddrs.length > 0) {
       this.#components.peerStore.merge(peerIdFromString(peer), { multiaddrs })
         .catch((err: unknown) => { this.#log('could not keep the addresses of %s - %e', peer, err) })
-      // this is told while the core is being asked
-      queueMicrotask(() => { this.#running?.driver.handle({ type: 'located', peer }) })
+
+      if (known) {
+        // this is told while the core is being asked
+        queueMicrotask(() => { this.#running?.driver.handle({ type: 'located', peer }) })
+      }
     }
   }
 
@@ -374,11 +377,9 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #comeBack (): void {
     const running = this.#running
 
-    if (running == null || running.goodbye != null || running.core.view.size > 0) {
-      return
+    if (running != null && running.goodbye == null && running.core.view.size === 0) {
+      this.#known.take(this.#details.light).forEach(peer => { running.links.link(peer) })
     }
-
-    this.#known.take(this.#details.light).forEach(peer => { running.links.link(peer) })
   }
 
   /** Keeps who is here, so that a restart finds them without anybody's help. */

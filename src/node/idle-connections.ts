@@ -1,3 +1,4 @@
+import { isWebRtc } from '../direct.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 
 /** How often connections are looked at, in ms. */
@@ -56,12 +57,14 @@ export class IdleConnections {
   }
 
   /** How long it may be idle, in ms; none if it may stay. */
-  #patience ({ limits, multiplexer, remotePeer }: Connection): number | undefined {
+  #patience (connection: Connection): number | undefined {
+    const { limits, remotePeer } = connection
+
     if (limits != null) {
       return this.#libp2p.getConnections(remotePeer).some(other => other.limits == null && other.status === 'open') ? RELAYED_IDLE_TIME : undefined
     }
 
-    return multiplexer === '/webrtc' ? IDLE_TIME : undefined
+    return isWebRtc(connection) ? IDLE_TIME : undefined
   }
 
   async #isKept (peer: PeerId): Promise<boolean> {

@@ -60,9 +60,9 @@ export interface NodeInit {
 
   /**
    * Where everything is kept that should outlive the process: a folder, made
-   * if need be. One node at a time may use it. Holds `records` (identity,
-   * entries, addresses of others), `downloads` (what was fetched) and `parts`
-   * (what is being fetched).
+   * if need be; in a page, the name of a database. One node at a time may use
+   * it. A folder holds `records` (identity, entries, addresses of others),
+   * `downloads` (what was fetched) and `parts` (what is being fetched).
    *
    * @default nothing outlives the process, and downloads are kept in memory
    */

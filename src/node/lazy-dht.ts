@@ -7,6 +7,7 @@
  */
 
 import { contentRoutingSymbol, peerRoutingSymbol, start, stop } from '@libp2p/interface'
+import { NotStartedError } from '../errors.ts'
 import type { ContentRouting, Logger, PeerRouting, Startable } from '@libp2p/interface'
 import type { KadDHT, KadDHTComponents } from '#kad-dht'
 
@@ -65,7 +66,7 @@ export class LazyDht implements Startable {
 
   async #started (): Promise<KadDHT> {
     if (this.#dht == null) {
-      throw new Error('The DHT is not running')
+      throw new NotStartedError('The DHT is not running')
     }
 
     return this.#dht

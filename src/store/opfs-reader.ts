@@ -17,13 +17,17 @@ export interface OpfsReaderInit {
   /** The folder of the pieces. */
   pieces: FileSystemDirectoryHandle
 
-  /** `true` once the content was deleted. */
-  isDeleted (): boolean
+  /** Called when it is closed; more than once does no harm. */
+  onClose (): void
 }
 
 /** A finished content, by the files of its pieces. */
 export class OpfsReader implements Reader {
   readonly size: number
+
+  /** `true` once the content was deleted. */
+  deleted = false
+
   readonly #init: OpfsReaderInit
   readonly #files = new Map<number, Promise<File | undefined>>()
 
@@ -34,7 +38,7 @@ export class OpfsReader implements Reader {
 
   /** Nothing changes under an id but by being deleted. */
   async version (): Promise<string> {
-    if (this.#init.isDeleted()) {
+    if (this.deleted) {
       throw new NotFoundError('The content was deleted')
     }
 
@@ -75,6 +79,7 @@ export class OpfsReader implements Reader {
 
   async close (): Promise<void> {
     this.#files.clear()
+    this.#init.onClose()
   }
 
   async #whole (piece: number): Promise<File> {

@@ -51,8 +51,8 @@ class OpfsStore implements Store {
   /** File keys of the parts that are open. */
   readonly #open = new Set<string>()
 
-  /** Ids of what was deleted, for those who still read it. */
-  readonly #deleted = new Set<string>()
+  /** Those who read, by the id of what they read, to be told when it is deleted. */
+  readonly #readers = new Map<string, Set<OpfsReader>>()
 
   /** The last name that is being given: one after another. */
   #naming: Promise<unknown> = Promise.resolve()
@@ -102,12 +102,7 @@ class OpfsStore implements Store {
       throw new NotFoundError(`There is nothing at ${location}`)
     }
 
-    return new OpfsReader({
-      id: record.id,
-      size: record.size,
-      pieces: folder,
-      isDeleted: () => this.#deleted.has(record.id)
-    })
+    return this.#reader(record, folder)
   }
 
   async delete (location: string, options?: AbortOptions): Promise<void> {
@@ -118,10 +113,27 @@ class OpfsStore implements Store {
     if (record != null) {
       await this.#attempt('delete a content', async () => {
         await removeFrom(finished, location)
-        this.#deleted.add(record.id)
+        this.#readers.get(record.id)?.forEach(reader => { reader.deleted = true })
         await removeFrom(pieces, record.id)
       })
     }
+  }
+
+  #reader ({ id, size }: ContentRecord, pieces: FileSystemDirectoryHandle): OpfsReader {
+    const readers = this.#readers.get(id) ?? new Set()
+    const reader: OpfsReader = new OpfsReader({
+      id,
+      size,
+      pieces,
+      onClose: () => {
+        if (readers.delete(reader) && readers.size === 0) {
+          this.#readers.delete(id)
+        }
+      }
+    })
+    this.#readers.set(id, readers.add(reader))
+
+    return reader
   }
 
   async #openPart (fileKey: string, fresh: ContentRecord): Promise<Part> {

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { isWebRtc } from '../direct.ts'
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
 import { decodeMessage } from './codec.ts'
@@ -24,9 +25,6 @@ import type { SessionHandler, SessionLine } from './session.ts'
 import type { Channel } from '../wire/channel.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
-
-/** How a connection over WebRTC names what carries its streams. */
-const WEBRTC_MUXER = '/webrtc'
 
 /** Who a line reports to. */
 export interface LineHandler {
@@ -84,7 +82,7 @@ export class Line implements SessionLine {
 
   /** Most bytes that may be asked for and not here yet: over WebRTC a stream is reset when 4 MiB lie unread, and nothing slows the sender down. */
   get maxWindow (): number {
-    return this.connection.multiplexer === WEBRTC_MUXER ? MAX_WINDOW_WEBRTC : MAX_WINDOW
+    return isWebRtc(this.connection) ? MAX_WINDOW_WEBRTC : MAX_WINDOW
   }
 
   /** Begins a session. */

@@ -117,6 +117,14 @@ export function splitAddr(ma) {`
     { from: 'new IceUdpMuxListener(port, host)', to: 'udpMux(port, host)' }
   ],
 
+  'dist/src/private-to-public/listener.js': [
+    {
+      from: 'import getPort from \'get-port\';',
+      to: 'import getPort from \'get-port\';\nimport { anyPort } from \'formicary:udp-mux\';'
+    },
+    { from: 'port = await getPort();', to: 'port = await anyPort(host, getPort);' }
+  ],
+
   // The one who dials shows a certificate that nobody looks at: node-datachannel makes one itself.
   'dist/src/private-to-public/utils/get-rtcpeerconnection.js': [
     { from: 'import { Crypto } from \'@peculiar/webcrypto\';\n', to: '' },

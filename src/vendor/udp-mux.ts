@@ -32,8 +32,37 @@ const IDLE_TIMES = 2
 /** What is said to be active in a process with nothing to do: its own input and output, and reads of blobs that Node keeps to use them again. */
 const INACTIVE = ['PipeWrap', 'TTYWrap', 'FileHandleReadWrap']
 
-const parked = new Map<string, IceUdpMuxListener>()
+/** A port without an owner. */
+interface Parked {
+  host: string
+  port: number
+  listener: IceUdpMuxListener
+
+  /** `true` if somebody is about to take it. */
+  promised: boolean
+}
+
+const parked = new Map<string, Parked>()
+
+/** Ports that nobody asked for by number. */
+const anyPorts = new Set<number>()
 let timer: ReturnType<typeof setInterval> | undefined
+
+/** A port for who wants any: one without an owner, so that there are never more than were in use at once, or else a free one. */
+export async function anyPort (host: string, findFree: () => Promise<number>): Promise<number> {
+  const spare = [...parked.values()].find(other => other.host === host && anyPorts.has(other.port) && !other.promised)
+
+  if (spare != null) {
+    spare.promised = true
+
+    return spare.port
+  }
+
+  const port = await findFree()
+  anyPorts.add(port)
+
+  return port
+}
 
 /**
  * Takes a port.
@@ -42,7 +71,7 @@ let timer: ReturnType<typeof setInterval> | undefined
  */
 export function udpMux (port: number, host: string): UdpMux {
   const key = `${host}:${port}`
-  const listener = parked.get(key) ?? new IceUdpMuxListener(port, host)
+  const listener = parked.get(key)?.listener ?? new IceUdpMuxListener(port, host)
   parked.delete(key)
   watch()
 
@@ -50,7 +79,7 @@ export function udpMux (port: number, host: string): UdpMux {
     onUnhandledStunRequest: onRequest => { listener.onUnhandledStunRequest(onRequest) },
     stop: () => {
       listener.onUnhandledStunRequest(() => {})
-      parked.set(key, listener)
+      parked.set(key, { host, port, listener, promised: false })
       watch()
     }
   }
@@ -67,7 +96,7 @@ function watch (): void {
       idle = isIdle() ? idle + 1 : 0
 
       if (idle === IDLE_TIMES) {
-        parked.forEach(listener => { listener.stop() })
+        parked.forEach(({ listener }) => { listener.stop() })
         parked.clear()
         watch()
       }

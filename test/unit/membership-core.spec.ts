@@ -328,6 +328,20 @@ describe('membership: links', () => {
     expect(new Set(opened(20, false).peers)).to.have.property('size', 19)
   })
 
+  it('that could not be made are tried at once when the other says where it is, but only once', () => {
+    const node = new Node('a')
+    const tries = (): number => node.outputs.filter(output => output.type === 'link' && output.peer === 'b').length
+    node.gossip('a', recordNews('b'))
+    node.tell({ type: 'located', peer: 'b' })
+    const before = tries()
+    node.tell({ type: 'unreachable', peer: 'b' })
+    node.tell({ type: 'located', peer: 'b' })
+    expect(tries() - before).to.equal(1)
+    node.tell({ type: 'unreachable', peer: 'b' })
+    node.tell({ type: 'located', peer: 'b' })
+    expect(tries() - before).to.equal(1)
+  })
+
   it('are a bounded number in a large one, half of the view, the next on the ring among them', () => {
     for (const [light, most] of [[false, 8], [true, 5]] as const) {
       const { peers, successor } = opened(500, light)

@@ -30,13 +30,17 @@ export class Attempts {
     return again(this.#failed, peer, now, LINK_RETRY, MAX_LINK_RETRY)
   }
 
-  /** There is news of where it is: a first try that failed may have come too early. */
-  hasten (peer: PeerKey, now: number): void {
+  /** There is news of where it is: `true` if a first try has failed, which may have come too early. */
+  hasten (peer: PeerKey, now: number): boolean {
     const attempt = this.#failed.get(peer)
 
-    if (attempt?.failures === 1) {
-      attempt.next = Math.min(attempt.next, now)
+    if (attempt?.failures !== 1 || attempt.next <= now) {
+      return false
     }
+
+    attempt.next = now
+
+    return true
   }
 
   /** The other side ended a link: it has enough of them. */

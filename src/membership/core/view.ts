@@ -110,8 +110,7 @@ export class View {
 
   /** It says where it is: opens a link at once that could not be made before. */
   hasten (peer: PeerKey): void {
-    if (!this.#links.has(peer)) {
-      this.#attempts.hasten(peer, this.#out.now)
+    if (!this.#links.has(peer) && this.#attempts.hasten(peer, this.#out.now)) {
       this.keep()
     }
   }

@@ -93,7 +93,7 @@ const MAX_SCORE = 1_000_000
 const MAX_TIME = 8_640_000_000_000_000
 
 /** C0 and C1 controls and DEL, which terminals obey. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/ // eslint-disable-line no-control-regex
+const CONTROL = /\p{Cc}/u
 
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/
 

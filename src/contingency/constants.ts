@@ -1,0 +1,65 @@
+/**
+ * Numbers of the protocol, each with its unit and its reason.
+ *
+ * @module
+ */
+
+/** How many members keep what a member has, unless told otherwise: with one, data is lost when two fail within a minute of each other. */
+export const COPIES = 2
+
+/** Most contingents of one member. */
+export const MAX_COPIES = 8
+
+/** How long who is down may come back before others are asked to keep what it kept, in ms. Copying at every short absence is what storms are made of. */
+export const GRACE = 60_000
+
+/** The same where no verified copy is left on anybody who is alive, in ms: long enough for a connection that was only broken. */
+export const CRITICAL_GRACE = 3_000
+
+/** A grace is longer by up to this share of it, so that not all begin to copy at once. */
+export const GRACE_JITTER = 0.25
+
+/** How often contingents are asked whether they still have everything, in ms. */
+export const HEARTBEAT = 30_000
+
+/** An offer that is not answered is made again after so many ms, twice that the next time, up to the heartbeat. */
+export const OFFER_RETRY = 2_000
+
+/** Who is alive and has not answered an offer for so long, in ms, is not waited for any more. */
+export const OFFER_PATIENCE = 20_000
+
+/** Who has accepted has so long to fetch everything, in ms, and more for what is large. */
+export const FETCH_PATIENCE = 600_000
+
+/** Bytes a ms at which what is large should arrive, at least: a slow line at home. */
+export const FETCH_RATE = 128
+
+/** A fetch that failed is tried again after so many ms. */
+export const FETCH_RETRY = 5_000
+
+/** Who refused is asked again after so many ms. */
+export const REFUSED_TIME = 600_000
+
+/** Who has as many wards as it should have is asked again after so many ms. */
+export const BUSY_TIME = 60_000
+
+/** A contingent refuses while it has more wards than so many times the number of copies, as long as there are others: no one should carry three times the mean. */
+export const FAIR_SHARE = 2.5
+
+/** A contingent that is not needed any more is remembered until it knows; at most so many. */
+export const MAX_FORMER = 64
+
+/** What is kept for a member that did not come back is kept for so long, in ms: 90 days. */
+export const KEEP_TIME = 90 * 24 * 3_600_000
+
+/** Times in a row at which others may be appointed in the place of a member that is gone. */
+export const MAX_GENERATION = 1_000_000
+
+/** What others have of this node and it has not is asked for again after so many ms, twice that the next time. */
+export const MERGE_RETRY = 1_000
+
+/** A node does not wait for what others say they have of it when it could not be had so many times. */
+export const MAX_MERGES = 4
+
+/** A node that starts hears of the others within so many ms; before, nobody is taken for gone. */
+export const SETTLE_TIME = 10_000

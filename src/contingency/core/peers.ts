@@ -1,0 +1,130 @@
+/**
+ * Who is here, and who comes first for whom.
+ *
+ * @module
+ */
+
+import { sha256 } from '@noble/hashes/sha2.js'
+import { SETTLE_TIME } from '../constants.ts'
+import type { PeerKey } from '../../core.ts'
+
+export type PeerState = 'alive' | 'suspected' | 'down' | 'left'
+
+interface Peer {
+  state: PeerState
+  weight: number
+
+  /** Since when it has been in this state, in ms. */
+  since: number
+}
+
+/** Ranks that are remembered; each costs a hash to find again. */
+const MAX_RANKS = 20_000
+
+const encoder = new TextEncoder()
+
+/** Members, as this node sees them, itself left out. */
+export class Peers {
+  readonly #self: PeerKey
+  readonly #peers = new Map<PeerKey, Peer>()
+  readonly #draws = new Map<string, number>()
+  #begun?: number
+
+  constructor (self: PeerKey) {
+    this.#self = self
+  }
+
+  /** When this node started, in ms; who has not been seen since may just not have been heard of yet. */
+  get begun (): number {
+    return this.#begun ?? 0
+  }
+
+  /** Says what time it is; the first time is when the node started. */
+  begin (now: number): void {
+    this.#begun ??= now
+  }
+
+  /** `true` for a moment after the start about those of whom nothing was heard. */
+  mayCome (peer: PeerKey, now: number): boolean {
+    return peer !== this.#self && !this.#peers.has(peer) && now < this.begun + SETTLE_TIME
+  }
+
+  /** Takes news of a member; returns `true` if its state is another one than before. */
+  set (peer: PeerKey, state: PeerState, weight: number, now: number): boolean {
+    const known = this.#peers.get(peer)
+    const changed = known?.state !== state
+    this.#peers.set(peer, { state, weight, since: changed ? now : known.since })
+
+    return changed
+  }
+
+  /** Nobody knows it any more: it counts as down for ever. */
+  forget (peer: PeerKey): void {
+    this.#peers.delete(peer)
+  }
+
+  /** `true` for a member that answers, or may; for this node itself too. */
+  isHere (peer: PeerKey): boolean {
+    const state = this.#peers.get(peer)?.state
+
+    return peer === this.#self || state === 'alive' || state === 'suspected'
+  }
+
+  isAlive (peer: PeerKey): boolean {
+    return this.#peers.get(peer)?.state === 'alive'
+  }
+
+  /** Since when a member is gone, in ms; for ever if it said goodbye, and since the start if nothing was heard of it. */
+  goneSince (peer: PeerKey): number | undefined {
+    const known = this.#peers.get(peer)
+
+    if (this.isHere(peer)) {
+      return undefined
+    }
+
+    return known?.state === 'left' ? -Infinity : known?.since ?? this.begun
+  }
+
+  /** `true` for who is gone and did not say so. */
+  isDown (peer: PeerKey): boolean {
+    return this.#peers.get(peer)?.state === 'down'
+  }
+
+  /** Members that are alive and keep things for others, the first choice for `ward` first. */
+  candidates (ward: PeerKey): PeerKey[] {
+    const found = [...this.#peers].filter(([peer, { state, weight }]) => state === 'alive' && weight > 0 && peer !== ward).map(([peer]) => peer)
+
+    return this.rank(ward, found)
+  }
+
+  /**
+   * Sorts members by whose turn it is to keep something of `ward`: weighted
+   * rendezvous hashing, so that all who see the same members agree, and a
+   * change moves few. A member with twice the weight comes first twice as often
+   * (Schindelhauer and Schomaker, SPAA 2005: `-w / ln(h)`).
+   */
+  rank (ward: PeerKey, peers: PeerKey[]): PeerKey[] {
+    const scores = new Map(peers.map(peer => [peer, Math.max(this.#peers.get(peer)?.weight ?? 1, 1e-9) / -Math.log(this.#draw(ward, peer))]))
+
+    return [...peers].sort((a, b) => (scores.get(b) as number) - (scores.get(a) as number) || (a < b ? -1 : 1))
+  }
+
+  /** A number between 0 and 1 that is the same everywhere, from 48 bits of a hash. */
+  #draw (ward: PeerKey, peer: PeerKey): number {
+    const key = `${ward} ${peer}`
+    let draw = this.#draws.get(key)
+
+    if (draw == null) {
+      const hash = sha256(encoder.encode(key))
+      draw = (new DataView(hash.buffer, hash.byteOffset).getUint32(0) * 65_536 + (hash[4] << 8 | hash[5]) + 0.5) / 2 ** 48
+
+      if (this.#draws.size >= MAX_RANKS) {
+        this.#draws.clear()
+      }
+
+      this.#draws.set(key, draw)
+    }
+
+    return draw
+  }
+}

@@ -93,6 +93,8 @@ export class SimKeeper {
     this.up = true
     this.hasLeft = false
     this.disk = disk
+    // what a crash left behind
+    disk.copies.forEach((_, ward) => disk.kept.has(ward) || disk.copies.delete(ward))
     this.serving.clear()
     this.#timers.clear()
     this.#fetches.clear()
@@ -127,7 +129,7 @@ export class SimKeeper {
     const { own } = this.disk
     const root = `${this.peer}: ${[...own].map(([name, { version, gone }]) => `${name}@${version}${gone ? '-' : ''}`).sort().join(' ')}`
     this.#world.roots.set(root, new Map([...own].map(([name, datum]) => [name, { ...datum }])))
-    this.tell({ type: 'snapshot', snapshot: { root, rootSize: 100, size: sizeOf(own) } })
+    this.tell({ type: 'snapshot', snapshot: { root, rootSize: 100, size: sizeOf(own), items: own.size } })
   }
 
   tell (input: ContingencyInput): void {
@@ -173,7 +175,10 @@ export class SimKeeper {
       case 'merge': this.#merge(output.assignment, output.sources); break
       case 'fetch': this.#fetch(output); break
       case 'tidy': world.onDelete(this, output.ward, () => { this.#tidy(output.ward, output.root) }); break
-      case 'drop': world.onDelete(this, output.ward, () => { disk.copies.delete(output.ward) }); break
+      case 'drop':
+        this.#fetches.set(output.ward, (this.#fetches.get(output.ward) ?? 0) + 1)
+        world.onDelete(this, output.ward, () => { disk.copies.delete(output.ward) })
+        break
       case 'save-ward': disk.ward = output.record; break
       case 'save': disk.kept.set(output.ward, output.record); break
       case 'forget': disk.kept.delete(output.ward); break
@@ -211,11 +216,11 @@ export class SimKeeper {
         }
       }
 
-      this.tell({ type: 'merged', root, ok })
-
       if (ok) {
         this.publish()
       }
+
+      this.tell({ type: 'merged', root, ok })
     })
   }
 

@@ -31,6 +31,9 @@ export interface Contingent {
 
   /** It is about to go, and waits until somebody else has what it has. */
   leaving: boolean
+
+  /** It has wards enough, but nobody else was there to be asked. */
+  urgent: boolean
 }
 
 export interface ContingentsInit {
@@ -95,7 +98,7 @@ export class Contingents {
       if (!this.named.has(peer) && peer !== this.#init.self) {
         const known = this.former.get(peer)
         this.former.delete(peer)
-        this.named.set(peer, { ...(known ?? fresh(now)), since: now, leaving: known?.leaving ?? false })
+        this.named.set(peer, { ...(known ?? fresh(now)), since: now, leaving: known?.leaving ?? false, urgent: this.isRefused(peer) && this.isBusy(peer) })
       }
     }
   }
@@ -166,7 +169,8 @@ export class Contingents {
   }
 
   refused (peer: PeerKey, reason: Refusal): void {
-    const busy = reason === 'busy'
+    // who was asked as the last one, and is busy all the same, is unwilling
+    const busy = reason === 'busy' && this.named.get(peer)?.urgent !== true
     this.#refused.set(peer, { until: this.#init.out.now + (busy ? BUSY_TIME : REFUSED_TIME), busy })
   }
 
@@ -219,7 +223,7 @@ export class Contingents {
         contingent.askedSince = contingent.asked === 0 ? out.now : contingent.askedSince
         contingent.asked++
         contingent.askAt = out.now + Math.min(HEARTBEAT, OFFER_RETRY * 2 ** (contingent.asked - 1))
-        out.send(peer, { type: 'offer', appointment, sources: sources.filter(source => source !== peer), urgent: this.isRefused(peer) && this.isBusy(peer) })
+        out.send(peer, { type: 'offer', appointment, sources: sources.filter(source => source !== peer), urgent: contingent.urgent })
       }
     }
 
@@ -267,7 +271,7 @@ export class Contingents {
 
   /** `true` for a contingent that is to stay one. */
   #isFit (peer: PeerKey, contingent: Contingent): boolean {
-    const refused = this.isRefused(peer) && !(this.isBusy(peer) && contingent.acceptedAt != null)
+    const refused = this.isRefused(peer) && !(this.isBusy(peer) && contingent.urgent)
 
     return !contingent.leaving && !refused && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
   }
@@ -320,5 +324,5 @@ export class Contingents {
 }
 
 function fresh (now: number): Contingent {
-  return { since: now, askAt: now, asked: 0, askedSince: now, leaving: false }
+  return { since: now, askAt: now, asked: 0, askedSince: now, leaving: false, urgent: false }
 }

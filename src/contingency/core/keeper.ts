@@ -201,8 +201,9 @@ export class Keeper {
     const kept = this.kept.get(ward)
     this.kept.delete(ward)
     kept?.end()
-    this.#init.out.put({ type: 'drop', ward })
+    // in this order: what is on record is certain to be here
     this.#init.out.put({ type: 'forget', ward })
+    this.#init.out.put({ type: 'drop', ward })
   }
 
   #checkLeft (): void {

@@ -23,7 +23,7 @@ export class Kept {
   quota: number
 
   /** What is here, complete and checked: of the newest appointment or one before. */
-  held?: Receipt
+  held?: Assignment
 
   readonly #init: KeeperInit
   readonly #contingents: Contingents
@@ -168,7 +168,7 @@ export class Kept {
     }
 
     this.#fetchAgain = Infinity
-    this.held = this.#receipt()
+    this.held = this.assignment
     this.#save()
     this.#init.out.put({ type: 'tidy', ward: this.ward, root, quota: this.quota })
     const { self, peers, out } = this.#init
@@ -322,7 +322,7 @@ export class Kept {
 
     if (alive && this.#greetAt <= out.now) {
       this.#greetAt = out.now + 2 * HEARTBEAT
-      out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.isComplete })
+      out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
     } else if (!alive) {
       this.#greetAt = out.now
     }

@@ -85,7 +85,7 @@ export type Message =
   | { type: 'accept', ward: PeerKey, epoch: number, quota: number }
   | { type: 'refuse', ward: PeerKey, epoch: number, reason: Refusal, appointment?: Appointment }
   | { type: 'receipt', receipt: Receipt }
-  | { type: 'keep', appointment: Appointment, held: boolean }
+  | { type: 'keep', appointment: Appointment, held?: Assignment }
   | { type: 'leaving', ward: PeerKey, epoch: number }
   | { type: 'release', appointment: Appointment, receipts: Receipt[] }
   | { type: 'released', ward: PeerKey, epoch: number }

@@ -1,4 +1,4 @@
-import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
+import type { Appointment, Assignment, Message, Takeover } from './messages.ts'
 import type { PeerState } from './peers.ts'
 import type { CoreInput, CoreOutput, PeerKey } from '../../core.ts'
 
@@ -7,6 +7,9 @@ export interface Snapshot {
   root: string
   rootSize: number
   size: number
+
+  /** How many things there are in it. */
+  items: number
 }
 
 /** What a ward remembers of its contingents, to go on after a restart. */
@@ -27,8 +30,8 @@ export interface KeptRecord {
   /** Bytes of the ward that are kept at most. */
   quota: number
 
-  /** What is here, complete and checked; the last one of which that was so. */
-  held?: Receipt
+  /** What is here, complete and checked: the last of the ward's assignments of which that was so. */
+  held?: Assignment
 
   /** Since when the ward is gone, in ms since 1970, if it is. */
   goneSince?: number
@@ -59,7 +62,7 @@ export type ContingencyInput =
   /** What was asked to be signed. */
   | { type: 'assigned', assignment: Assignment }
   | { type: 'taken-over', takeover: Takeover, assignment: Assignment }
-  /** All of a snapshot of this node that others have is part of its own now, or cannot be. */
+  /** All of a snapshot of this node that others have is part of the last that was told here, or cannot be. */
   | { type: 'merged', root: string, ok: boolean }
   /** A contingent of this node was caught lying. */
   | { type: 'distrust', peer: PeerKey }

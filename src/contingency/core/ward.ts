@@ -190,7 +190,10 @@ export class Ward {
 
   /** Somebody keeps something of this node, maybe without having been asked by it. */
   #kept (from: PeerKey, { appointment, held }: Extract<Message, { type: 'keep' }>): void {
-    this.#heard(from, appointment, held)
+    this.#heard(from, appointment)
+    this.#lacks(from, held ?? appointment.assignment)
+    // it was not here before, or had forgotten: it can be asked anew
+    this.#unmerged.forEach(unmerged => { unmerged.failures = unmerged.sources.has(from) ? 0 : unmerged.failures })
 
     if (this.contingents.named.has(from)) {
       this.contingents.revive(from)
@@ -200,15 +203,19 @@ export class Ward {
     }
   }
 
-  /** Somebody knows an assignment of this node. */
-  #heard (from: PeerKey, { assignment, takeover }: Appointment, held = true): void {
-    const isNews = assignment.epoch > this.#epoch || takeover != null
-
-    if (held && !this.#known.has(assignment.root)) {
+  /** Somebody has what this node had at some time, or at least knows that there was such a thing. */
+  #lacks (from: PeerKey, assignment: Assignment): void {
+    if (!this.#known.has(assignment.root)) {
       const unmerged = this.#unmerged.get(assignment.root) ?? { assignment, sources: new Set(), asked: false, again: 0, failures: 0 }
       unmerged.sources.add(from)
       this.#unmerged.set(assignment.root, unmerged)
     }
+  }
+
+  /** Somebody knows an assignment of this node. */
+  #heard (from: PeerKey, { assignment, takeover }: Appointment): void {
+    const isNews = assignment.epoch > this.#epoch || takeover != null
+    this.#lacks(from, assignment)
 
     if (isNews && assignment.epoch >= this.#epoch) {
       // whoever was appointed meanwhile has it already, or is about to
@@ -249,10 +256,10 @@ export class Ward {
   }
 
   #assign (): void {
-    const { self, peers, out } = this.#init
-    const waits = [...this.#unmerged.values()].some(({ sources, failures }) => failures < MAX_MERGES && [...sources].some(source => peers.isHere(source)))
+    const { self, out } = this.#init
+    const waits = [...this.#unmerged.values()].some(({ failures }) => failures < MAX_MERGES)
 
-    if (this.#snapshot == null || this.#signing || waits) {
+    if (this.#snapshot == null || this.#signing || waits || (this.#snapshot.items === 0 && this.#epoch === 0)) {
       return
     }
 

@@ -98,7 +98,8 @@ export class Contingents {
       if (!this.named.has(peer) && peer !== this.#init.self) {
         const known = this.former.get(peer)
         this.former.delete(peer)
-        this.named.set(peer, { ...(known ?? fresh(now)), since: now, leaving: known?.leaving ?? false, urgent: this.isRefused(peer) && this.isBusy(peer) })
+        // what it had once, it may have deleted since
+        this.named.set(peer, { ...(known ?? fresh(now)), receipt: undefined, acceptedAt: undefined, askAt: now, asked: 0, since: now, leaving: known?.leaving ?? false, urgent: this.isRefused(peer) && this.isBusy(peer) })
       }
     }
   }
@@ -131,11 +132,12 @@ export class Contingents {
     }
   }
 
-  /** It is here again: it is asked at once. */
+  /** It is here again: it is asked at once, since its disk may be another one. */
   revive (peer: PeerKey): void {
     const contingent = this.get(peer)
 
     if (contingent != null) {
+      contingent.receipt = undefined
       contingent.asked = 0
       contingent.askAt = this.#init.out.now
       contingent.leaving = false
@@ -146,6 +148,8 @@ export class Contingents {
     const contingent = this.named.get(peer)
 
     if (contingent != null) {
+      // whoever still has to fetch does not have everything any more
+      contingent.receipt = undefined
       contingent.quota = quota
       contingent.asked = 0
       contingent.acceptedAt ??= this.#init.out.now

@@ -1,8 +1,8 @@
-import { lstat } from 'node:fs/promises'
+import { lstat, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nameInto, readAll, remove, storeError, writeAll } from './disk-files.ts'
 import { fileVersion } from './file-version.ts'
-import { assertPiece, assertRange } from './range.ts'
+import { assertKept, assertPiece, assertRange } from './range.ts'
 import { StoreWriteError } from '../errors.ts'
 import type { Marks } from './disk-marks.ts'
 import type { Finished, Part } from './index.ts'
@@ -27,6 +27,10 @@ export interface DiskPartInit {
   marks?: Marks
   statePath: string
 
+  /** Where bytes are kept with the part, and whether there may be some. */
+  keptPath: string
+  kept: boolean
+
   /** Called once, when the files are closed. */
   onClose: () => void
 }
@@ -37,6 +41,8 @@ export class DiskPart implements Part {
   readonly marked: Uint8Array
   readonly doubtful: Uint8Array
   readonly #init: DiskPartInit
+  #kept: boolean
+  #keeping: Promise<void> = Promise.resolve()
   #closed?: Promise<void>
 
   constructor (init: DiskPartInit) {
@@ -44,6 +50,7 @@ export class DiskPart implements Part {
     this.size = init.size
     this.marked = init.marked
     this.doubtful = init.doubtful
+    this.#kept = init.kept
   }
 
   async write (offset: number, bytes: Uint8Array): Promise<void> {
@@ -60,6 +67,16 @@ export class DiskPart implements Part {
   async mark (piece: number): Promise<void> {
     assertPiece(this.size, piece)
     await this.#attempt('mark a piece of', async () => { await this.#init.marks?.mark(piece) })
+  }
+
+  async keep (bytes: Uint8Array): Promise<void> {
+    assertKept(this.size, bytes.byteLength)
+    await this.#attempt('keep bytes with', async () => {
+      const copy = Uint8Array.from(bytes)
+      const keeping = this.#keeping.then(async () => { await this.#keep(copy) })
+      this.#keeping = keeping.catch(() => {})
+      await keeping
+    })
   }
 
   async finish (commit?: (finished: Finished) => Promise<void>): Promise<Finished> {
@@ -89,9 +106,34 @@ export class DiskPart implements Part {
   async discard (): Promise<void> {
     await this.#attempt('discard', async () => {
       await this.close()
+      await this.#forgetKept()
       await remove(this.#init.path)
       await remove(this.#init.statePath)
     })
+  }
+
+  /** Whenever we are killed, there is what was kept before, or all of this. */
+  async #keep (bytes: Uint8Array): Promise<void> {
+    const { keptPath } = this.#init
+    this.#kept = true
+
+    try {
+      await writeFile(`${keptPath}.new`, bytes)
+      await rename(`${keptPath}.new`, keptPath)
+    } catch (err) {
+      await remove(`${keptPath}.new`).catch(() => {})
+      throw err
+    }
+  }
+
+  /** Before the part goes, by which it would be found. */
+  async #forgetKept (): Promise<void> {
+    await this.#keeping
+
+    if (this.#kept) {
+      await remove(this.#init.keptPath)
+      await remove(`${this.#init.keptPath}.new`)
+    }
   }
 
   /** Lets go of all that a finished part needs no more, but for its bytes. */
@@ -99,6 +141,7 @@ export class DiskPart implements Part {
     const { marks, path, statePath, onClose } = this.#init
     this.#closed = Promise.resolve()
     await marks?.drop().catch(() => {})
+    await this.#forgetKept().catch(() => {})
     await remove(path).catch(() => {})
 
     if (marks != null) {
@@ -110,6 +153,7 @@ export class DiskPart implements Part {
 
   async #close (): Promise<void> {
     try {
+      await this.#keeping
       await this.#init.marks?.close()
     } finally {
       await this.#init.file.close().finally(this.#init.onClose)

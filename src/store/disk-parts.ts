@@ -1,4 +1,4 @@
-import { lstat, mkdir, open, readdir } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { firstBits, without } from './bits.ts'
 import { freeSpace, hasCode, remove, storeError, writeAll } from './disk-files.ts'
@@ -6,8 +6,8 @@ import { Marks } from './disk-marks.ts'
 import { DiskPart } from './disk-part.ts'
 import { readState, recover } from './disk-recover.ts'
 import { encodeState, MAX_KEY_SIZE } from './disk-state.ts'
-import { fileKeyOf, infoOf, needsState, partName, toFileKey } from './part-name.ts'
-import { assertSize, pieceCount } from './range.ts'
+import { fileKeyOf, infoOf, isKeptName, keptName, needsState, partName, toFileKey } from './part-name.ts'
+import { assertSize, MAX_KEPT_SIZE, pieceCount } from './range.ts'
 import { safeName } from './safe-name.ts'
 import { InvalidParametersError, StoreFullError, StoreWriteError } from '../errors.ts'
 import type { Recovered } from './disk-recover.ts'
@@ -66,10 +66,27 @@ export class DiskParts {
     }
   }
 
+  /** What is kept with a part. */
+  async kept (key: string): Promise<Uint8Array | undefined> {
+    const path = join(this.#folder, keptName(toFileKey(key)))
+
+    try {
+      const stats = await lstat(path)
+
+      return stats.isFile() && stats.size <= MAX_KEPT_SIZE ? await readFile(path) : undefined
+    } catch (err) {
+      if (!hasCode(err, 'ENOENT')) {
+        throw storeError(err, `Could not read ${path}`)
+      }
+    }
+  }
+
   async * list (): AsyncGenerator<PartInfo> {
     const names = new Set(await readdir(this.#folder).catch(ifMissing([])).catch((err: unknown) => {
       throw storeError(err, `Could not list the parts in ${this.#folder}`)
     }))
+
+    const keys = new Set([...names].filter(name => name.endsWith('.part')).map(fileKeyOf))
 
     for (const name of names) {
       if (name.endsWith('.part')) {
@@ -78,7 +95,7 @@ export class DiskParts {
         if (info != null) {
           yield info
         }
-      } else if (name.endsWith('.part.state') && !names.has(name.slice(0, -'.state'.length))) {
+      } else if (name.endsWith('.part.state') ? !names.has(name.slice(0, -'.state'.length)) : isKeptName(name) && !keys.has(fileKeyOf(name))) {
         // its part was finished, and then we crashed
         await this.#tidy(name)
       }
@@ -130,7 +147,7 @@ export class DiskParts {
         await remove(`${path}.state`)
       }
 
-      return await this.#openPart(recovered, path, file, size)
+      return await this.#openPart(recovered, path, file, size, names.some(name => isKeptName(name) && fileKeyOf(name) === fileKey))
     } catch (err) {
       await file.close()
 
@@ -143,7 +160,8 @@ export class DiskParts {
     }
   }
 
-  async #openPart ({ state, saved }: Recovered, path: string, file: FileHandle, fileSize: number): Promise<Part> {
+  async #openPart ({ state, saved }: Recovered, path: string, file: FileHandle, fileSize: number, kept: boolean): Promise<Part> {
+    const fileKey = toFileKey(state.key)
     const statePath = `${path}.state`
     const marks = needsState(state) ? await openMarks(statePath, { state, saved }, file) : undefined
 
@@ -165,7 +183,9 @@ export class DiskParts {
       marks,
       marked: state.durable,
       doubtful: without(state.written, state.durable),
-      onClose: () => { this.#open.delete(toFileKey(state.key)) }
+      keptPath: join(this.#folder, keptName(fileKey)),
+      kept,
+      onClose: () => { this.#open.delete(fileKey) }
     })
   }
 

@@ -3,7 +3,7 @@
  *
  * A part is `<parts>/<name>.<key>.part`, with its marks beside it in
  * `<name>.<key>.part.state`; finished, it is `<downloads>/<name>`, which is
- * its location as well. Both folders are made when they are needed, and
+ * its location as well. What is kept with a part is in `<key>.kept`. Both folders are made when they are needed, and
  * should be on one disk: otherwise finishing copies.
  *
  * What a crash leaves behind is used. Of a part whose state file is lost or
@@ -64,6 +64,12 @@ class DiskStore implements Store {
       options?.signal?.throwIfAborted()
       yield info
     }
+  }
+
+  async kept (key: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    options?.signal?.throwIfAborted()
+
+    return await this.#parts.kept(key)
   }
 
   async open (location: string, options?: AbortOptions): Promise<Reader> {

@@ -37,6 +37,13 @@ export interface Store {
   parts (options?: AbortOptions): AsyncIterable<PartInfo>
 
   /**
+   * What {@link Part.keep} has kept with the part of this key, open or not;
+   * `undefined` if nothing. It may be damaged after a crash, or by somebody
+   * else: check it.
+   */
+  kept (key: string, options?: AbortOptions): Promise<Uint8Array | undefined>
+
+  /**
    * Opens finished bytes for reading.
    *
    * @throws {NotFoundError} there is nothing at `location`
@@ -113,6 +120,18 @@ export interface Part {
   mark (piece: number): Promise<void>
 
   /**
+   * Keeps some bytes about the content with the part, instead of those that
+   * were kept before, until it is finished or discarded. {@link Store.kept}
+   * gives them, also to who does not know the size that the part was begun with.
+   *
+   * @throws {InvalidParametersError} they are more than 4 KiB and 64 bytes for
+   * each piece, or than 64 MiB; what was kept before is kept
+   * @throws {StoreFullError} no room is left; what was kept before is kept
+   * @throws {StoreWriteError} anything else; what was kept before is kept
+   */
+  keep (bytes: Uint8Array): Promise<void>
+
+  /**
    * Makes the part read-only under its name and closes it. A name that is
    * taken gets a number, `name (2).ext`: nothing is ever overwritten.
    *
@@ -130,7 +149,7 @@ export interface Part {
   /** Lets go of the part, which is kept to be continued. Closing twice is fine. */
   close (): Promise<void>
 
-  /** Deletes the part and its marks. */
+  /** Deletes the part, its marks, and what was kept with it. */
   discard (): Promise<void>
 }
 

@@ -1,5 +1,5 @@
 import { firstBits, setBit } from './bits.ts'
-import { assertPiece, assertRange, assertReadable, assertSize, pieceCount, pieceSize, spans } from './range.ts'
+import { assertKept, assertPiece, assertRange, assertReadable, assertSize, pieceCount, pieceSize, spans } from './range.ts'
 import { numberedName, safeName } from './safe-name.ts'
 import { ContentChangedError, InvalidParametersError, NotFoundError, StoreFullError, StoreWriteError } from '../errors.ts'
 import type { Finished, Part, PartInfo, PartInit, Reader, Store } from './index.ts'
@@ -25,6 +25,7 @@ interface Bytes {
 
 interface MemoryPart extends Bytes {
   marked: Uint8Array
+  kept?: Uint8Array
   open: boolean
 }
 
@@ -77,6 +78,12 @@ class MemoryStore implements Store {
       options?.signal?.throwIfAborted()
       yield { key, size, name }
     }
+  }
+
+  async kept (key: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    options?.signal?.throwIfAborted()
+
+    return this.#parts.get(key)?.kept?.slice()
   }
 
   async open (location: string, options?: AbortOptions): Promise<Reader> {
@@ -160,6 +167,11 @@ class MemoryStore implements Store {
         assertOpen()
         assertPiece(part.size, piece)
         setBit(part.marked, piece)
+      },
+      keep: async bytes => {
+        assertOpen()
+        assertKept(part.size, bytes.byteLength)
+        part.kept = Uint8Array.from(bytes)
       },
       finish: async commit => {
         assertOpen()

@@ -8,6 +8,7 @@
  * | `finished/<hash of the name>` | record of a finished content; its location is the hash |
  * | `pieces/<id>/<n>` | piece `n` of the content whose record has this id |
  * | `pieces/<id>/marks` | bitfield of verified pieces, while on its way in |
+ * | `pieces/<id>/kept` | what is kept with the part, while on its way in |
  *
  * A record is made after the folder of its pieces, and deleted before it. So a
  * crash leaves pieces without a record at worst, which are swept up.

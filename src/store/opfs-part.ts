@@ -1,6 +1,6 @@
 import { both, firstBits, hasBit, setBit, without } from './bits.ts'
 import { fileIn, isGone, namesIn, opfsError, removeFrom, writeFile } from './opfs-files.ts'
-import { assertPiece, assertRange, pieceCount, pieceSize, spans } from './range.ts'
+import { assertKept, assertPiece, assertRange, pieceCount, pieceSize, spans } from './range.ts'
 import { ContentChangedError, StoreWriteError } from '../errors.ts'
 import type { Finished, Part } from './index.ts'
 import type { Span } from './range.ts'
@@ -13,6 +13,9 @@ const LOOKUPS = 32
 
 /** The file of marks: a bitfield of what is marked, and one of what was written, and not marked, when the part was closed. */
 const MARKS = 'marks'
+
+/** The file of what is kept with a part. */
+export const KEPT = 'kept'
 
 /** What an {@link OpfsPart} is made of. */
 export interface OpfsPartInit {
@@ -96,6 +99,7 @@ export class OpfsPart implements Part {
   #timer?: ReturnType<typeof setTimeout>
   #changed = false
   #marking: Promise<void> = Promise.resolve()
+  #keeping: Promise<void> = Promise.resolve()
   #closed?: Promise<void>
 
   constructor (init: OpfsPartInit) {
@@ -140,6 +144,16 @@ export class OpfsPart implements Part {
     })
   }
 
+  async keep (bytes: Uint8Array): Promise<void> {
+    assertKept(this.size, bytes.byteLength)
+    await this.#attempt('keep bytes with a part', async () => {
+      const copy = Uint8Array.from(bytes)
+      const keeping = this.#keeping.then(async () => writeFile(this.#init.pieces, KEPT, copy))
+      this.#keeping = keeping.catch(() => {})
+      await keeping
+    })
+  }
+
   async finish (commit?: (finished: Finished) => Promise<void>): Promise<Finished> {
     const finished = await this.#attempt('finish a part', async () => {
       for (let piece = 0; piece < pieceCount(this.size); piece++) {
@@ -161,6 +175,7 @@ export class OpfsPart implements Part {
     await this.#shut(false, async () => {
       await this.#init.forget().catch(() => {})
       await removeFrom(this.#init.pieces, MARKS).catch(() => {})
+      await removeFrom(this.#init.pieces, KEPT).catch(() => {})
     })
 
     return finished
@@ -254,6 +269,7 @@ export class OpfsPart implements Part {
     }
 
     await this.#marking
+    await this.#keeping
   }
 
   async #attempt<T> (what: string, action: () => Promise<T>): Promise<T> {

@@ -12,13 +12,13 @@
  * @module
  */
 
-import { folderIn, hasRoom, opfsError, removeFrom } from './opfs-files.ts'
+import { fileIn, folderIn, hasRoom, opfsError, removeFrom } from './opfs-files.ts'
 import { isLocation, locationOf, openFolders, readRecord, records, writeRecord } from './opfs-layout.ts'
-import { OpfsPart, readPieces } from './opfs-part.ts'
+import { KEPT, OpfsPart, readPieces } from './opfs-part.ts'
 import { OpfsReader } from './opfs-reader.ts'
 import { firstBits, hasBit } from './bits.ts'
 import { hexHash, toFileKey } from './part-name.ts'
-import { assertSize, pieceCount, pieceSize } from './range.ts'
+import { assertSize, MAX_KEPT_SIZE, pieceCount, pieceSize } from './range.ts'
 import { numberedName, safeName } from './safe-name.ts'
 import { PIECE_SIZE } from '../content/constants.ts'
 import { NotFoundError, StoreFullError, StoreWriteError } from '../errors.ts'
@@ -89,6 +89,21 @@ class OpfsStore implements Store {
       if (record != null) {
         yield { key: record.key, name: record.name, size: record.size }
       }
+    }
+  }
+
+  async kept (key: string, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    options?.signal?.throwIfAborted()
+    const { parts, pieces } = await this.#folders()
+
+    try {
+      const record = await readRecord(parts, toFileKey(key))
+      const folder = record == null ? undefined : await folderIn(pieces, record.id)
+      const file = folder == null ? undefined : await fileIn(folder, KEPT)
+
+      return file == null || file.size > MAX_KEPT_SIZE ? undefined : new Uint8Array(await file.arrayBuffer())
+    } catch (err) {
+      throw opfsError(err, `Could not read what is kept with part ${key}`)
     }
   }
 

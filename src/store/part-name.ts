@@ -41,10 +41,22 @@ export function infoOf (fileName: string, size: number): PartInfo | undefined {
   return key == null ? undefined : { key, name, size }
 }
 
-/** The file key of a part file or state file. */
-export function fileKeyOf (fileName: string): string | undefined {
-  return /\.(~?[a-z0-9]+)\.part(?:\.state)?$/.exec(fileName)?.[1]
+/** The file of what is kept with a part: found without its name. */
+export function keptName (fileKey: string): string {
+  return `${fileKey}.kept`
 }
+
+/** The file key of a part file, of a state file, or of a file of what is kept. */
+export function fileKeyOf (fileName: string): string | undefined {
+  return (/\.(~?[a-z0-9]+)\.part(?:\.state)?$/.exec(fileName) ?? KEPT.exec(fileName))?.[1]
+}
+
+/** `true` for a file of what is kept, or one that is to become it. */
+export function isKeptName (fileName: string): boolean {
+  return KEPT.test(fileName)
+}
+
+const KEPT = /^(~?[a-z0-9]+)\.kept(?:\.new)?$/
 
 /** `true` if a part has marks to keep: hashing one piece again takes less. */
 export function needsState ({ key, name, size }: PartInfo): boolean {

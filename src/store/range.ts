@@ -58,6 +58,26 @@ export function assertPiece (size: number, piece: number): void {
   }
 }
 
+/** Most bytes that are kept with a part, whatever its size. */
+export const MAX_KEPT_SIZE = 64 * 1024 * 1024
+
+/** The same for each piece, and for any part. Hashes take 32 for each piece. */
+const KEPT_PER_PIECE = 64
+const KEPT_PER_PART = 4096
+
+/**
+ * Throws if these are too many bytes to keep with a part of a content of this size.
+ *
+ * @throws {InvalidParametersError}
+ */
+export function assertKept (size: number, length: number): void {
+  const limit = Math.min(MAX_KEPT_SIZE, KEPT_PER_PART + KEPT_PER_PIECE * pieceCount(size))
+
+  if (length > limit) {
+    throw new InvalidParametersError(`With a part of ${size} bytes ${limit} are kept at most, not ${length}`)
+  }
+}
+
 /**
  * Throws unless a content of this size has such bytes.
  *

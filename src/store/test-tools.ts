@@ -1,6 +1,13 @@
 /** What the acceptance suite needs of an assertion library, so that it needs none. */
 
-import type { PartInfo, Reader, Store } from './index.ts'
+import { PIECE_SIZE } from '../content/constants.ts'
+import type { Part, PartInfo, Reader, Store } from './index.ts'
+
+/** Defines a test of a store of its own. */
+export type Test = (name: string, run: (store: Store) => Promise<void>) => void
+
+export const KEY = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
+export const SIZE = 2 * PIECE_SIZE + 5
 
 /** Bytes that differ from their neighbours, and from those a piece away. */
 export function sample (size: number): Uint8Array<ArrayBuffer> {
@@ -47,4 +54,16 @@ export async function using<T> (store: Store, location: string, use: (reader: Re
 /** The parts there are. */
 export async function list (store: Store): Promise<PartInfo[]> {
   return Array.fromAsync(store.parts())
+}
+
+export async function begin (store: Store, key = KEY, size = SIZE, name = 'a.txt'): Promise<Part> {
+  return await store.part(key, { size, name })
+}
+
+/** Writes and finishes a part. */
+export async function finished (store: Store, key: string, size: number, name: string): Promise<{ location: string, name: string, version: string }> {
+  const part = await begin(store, key, size, name)
+  await part.write(0, sample(size))
+
+  return await part.finish()
 }

@@ -16,7 +16,9 @@
  */
 
 import { PIECE_SIZE } from '../content/constants.ts'
-import { equal, fails, list, same, sample, using } from './test-tools.ts'
+import { keptTests } from './tests-kept.ts'
+import { begin, equal, fails, finished, KEY, list, same, sample, SIZE, using } from './test-tools.ts'
+import type { Test } from './test-tools.ts'
 import type { Part, Store } from './index.ts'
 
 /** How to come by the stores that are tested. */
@@ -37,9 +39,6 @@ export interface Runner {
   it: (name: string, test: () => Promise<void>) => unknown
 }
 
-const KEY = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
-const SIZE = 2 * PIECE_SIZE + 5
-
 /** Defines the tests. */
 export function storeTests ({ setup, teardown }: StoreTestsInit, { describe, it }: Runner): void {
   const test = (name: string, run: (store: Store) => Promise<void>): void => {
@@ -56,11 +55,10 @@ export function storeTests ({ setup, teardown }: StoreTestsInit, { describe, it 
 
   describe('parts', () => { partTests(test) })
   describe('marks', () => { markTests(test) })
+  describe('what is kept with a part', () => { keptTests(test) })
   describe('finishing', () => { finishTests(test) })
   describe('readers', () => { readerTests(test) })
 }
-
-type Test = (name: string, run: (store: Store) => Promise<void>) => void
 
 function partTests (test: Test): void {
   test('keep bytes at any offset, in any order', async store => {
@@ -386,15 +384,4 @@ function readerTests (test: Test): void {
       await store.delete(location)
     })
   }
-}
-
-async function begin (store: Store, key = KEY, size = SIZE, name = 'a.txt'): Promise<Part> {
-  return await store.part(key, { size, name })
-}
-
-async function finished (store: Store, key: string, size: number, name: string): Promise<{ location: string, name: string, version: string }> {
-  const part = await begin(store, key, size, name)
-  await part.write(0, sample(size))
-
-  return await part.finish()
 }

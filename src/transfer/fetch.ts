@@ -5,6 +5,7 @@ import { InvalidParametersError, NotFoundError } from '../errors.ts'
 import { DownloadUsers } from './users.ts'
 import { Bitfield } from './core/bitfield.ts'
 import { Finder } from './finder.ts'
+import { keptManifest } from './kept-manifest.ts'
 import { ManifestFetch } from './manifest-fetch.ts'
 import { PieceFetch } from './piece-fetch.ts'
 import { STALLED_TIMEOUT, UNKNOWN_LATENESS } from './constants.ts'
@@ -210,7 +211,7 @@ export class Fetch {
 
   async #findManifest (): Promise<Manifest> {
     if (isNodeCid(this.cid)) {
-      this.#manifests = new ManifestFetch(this.cid, this.#peerActions)
+      this.#manifests = new ManifestFetch(this.cid, this.#peerActions, keptManifest(this.#init.store, this.cid, this.#init.log, this.#ended))
       this.#sessions.forEach(session => { this.#manifests?.join(session) })
       this.#finder.start()
       const manifest = await this.#manifests.manifest
@@ -234,7 +235,7 @@ export class Fetch {
 
   /** Fetches all pieces; `undefined` if the content turns out to have another size. */
   async #fetchPieces (manifest: Manifest, ended: Promise<never>): Promise<Part | undefined> {
-    const opening = openPart(this.#init.store, manifest, this.#init.name ?? String(this.cid))
+    const opening = openPart(this.#init, manifest, this.#init.name ?? String(this.cid))
     opening.catch(() => {})
 
     try {

@@ -10,7 +10,7 @@ import type { Session } from './session.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
 
-/** Fetches the interior nodes of a content. */
+/** Fetches the interior nodes of a content, unless they are here already. */
 export class ManifestFetch {
   /**
    * The manifest, once it is whole.
@@ -22,11 +22,17 @@ export class ManifestFetch {
   readonly #driver: Driver<ManifestInput, ManifestOutput>
   readonly #sessions = new Map<PeerKey, Session>()
 
-  constructor (root: CID, actions: PeerActions) {
+  /** @param kept - the manifest that was kept of an earlier try, if there is one; peers are asked meanwhile */
+  constructor (root: CID, actions: PeerActions, kept: Promise<Manifest | undefined>) {
     const reader = new ManifestReader(root)
     const { promise, resolve, reject } = Promise.withResolvers<Manifest>()
     this.manifest = promise
     promise.catch(() => {})
+    kept.then(manifest => {
+      if (manifest != null) {
+        resolve(manifest)
+      }
+    }, () => {})
     this.#driver = new Driver({
       core: new ManifestCore({ reader: nodeReader(reader), keyOf: cid => CID.decode(cid).toString() }),
       carryOut: outputs => {

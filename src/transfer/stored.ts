@@ -1,15 +1,27 @@
 import { hashPiece, PIECE_SIZE } from '../content/index.ts'
 import { ContentChangedError } from '../errors.ts'
 import { Bitfield } from './core/bitfield.ts'
+import { keepManifest } from './kept-manifest.ts'
 import type { Manifest } from '../content/index.ts'
 import type { Finished, Part, Store } from '../store/index.ts'
+import type { Logger } from '@libp2p/interface'
 
 /**
  * Continues the part of a content, or begins one. What was begun with another
  * size, as a content of one piece may have been before the size was certain,
- * has no verified bytes and is thrown away.
+ * has no verified bytes and is thrown away. The manifest is kept with the part.
  */
-export async function openPart (store: Store, manifest: Manifest, name: string): Promise<Part> {
+export async function openPart ({ store, log }: { store: Store, log: Logger }, manifest: Manifest, name: string): Promise<Part> {
+  const part = await anyPart(store, manifest, name)
+
+  if (manifest.pieceCount > 1) {
+    await keepManifest(part, manifest, log)
+  }
+
+  return part
+}
+
+async function anyPart (store: Store, manifest: Manifest, name: string): Promise<Part> {
   const key = String(manifest.root)
 
   try {

@@ -314,6 +314,7 @@ describe('transfer among hostile peers', function () {
       let left = 2
       const store: Store = {
         parts: inner.parts.bind(inner),
+        kept: inner.kept.bind(inner),
         open: inner.open.bind(inner),
         delete: inner.delete.bind(inner),
         async part (...args) {

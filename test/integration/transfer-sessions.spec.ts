@@ -69,6 +69,7 @@ function countingStore (): Store & { readers: number } {
     readers: 0,
     parts: inner.parts.bind(inner),
     part: inner.part.bind(inner),
+    kept: inner.kept.bind(inner),
     delete: inner.delete.bind(inner),
     async open (...args: Parameters<Store['open']>) {
       const reader = await inner.open(...args)

@@ -59,6 +59,8 @@ function partOn (file: FakeFile, marks?: Marks): DiskPart {
     file: file as unknown as FileHandle,
     path: '/nowhere/n.k.part',
     statePath: '/nowhere/n.k.part.state',
+    keptPath: '/nowhere/k.kept',
+    kept: false,
     size: SIZE,
     name: 'n',
     marked: STATE.durable,

@@ -241,6 +241,49 @@ describe('store: disk', () => {
       await open.close()
     })
 
+    it('has what was kept before, or all of what was being kept', async () => {
+      const part = await begin(storeIn(folder))
+      await part.keep(Buffer.from('before'))
+      await writeFile(at('parts', `${KEY}.kept.new`), 'aft')
+      const store = storeIn(await crashed())
+      expect(Buffer.from(await store.kept(KEY) ?? []).toString()).to.equal('before')
+
+      const again = await begin(store)
+      await again.keep(Buffer.from('after'))
+      expect(Buffer.from(await store.kept(KEY) ?? []).toString()).to.equal('after')
+      await again.close()
+      await part.close()
+    })
+
+    it('clears away what was kept with parts that are gone, and no other', async () => {
+      const store = storeIn(folder)
+      const open = await begin(store)
+      await open.keep(Buffer.from('a'))
+
+      for (const name of ['a.kept', 'b.kept.new', '~c.kept', `${KEY}.kept.new`]) {
+        await writeFile(at('parts', name), 'x')
+      }
+
+      await list(store)
+      expect((await readdir(at('parts'))).filter(name => name.includes('kept')).sort()).to.deep.equal([`${KEY}.kept`, `${KEY}.kept.new`])
+      await open.finish()
+      expect(await readdir(at('parts'))).to.deep.equal([])
+    })
+
+    it('reads nothing but a file of bearable size as what was kept', async () => {
+      const store = storeIn(folder)
+      await (await begin(store)).close()
+      await mkdir(at('parts', `${KEY}.kept`))
+      expect(await store.kept(KEY)).to.equal(undefined)
+      await rm(at('parts', `${KEY}.kept`), { recursive: true })
+      await symlink('/etc/hostname', at('parts', `${KEY}.kept`))
+      expect(await store.kept(KEY)).to.equal(undefined)
+      await rm(at('parts', `${KEY}.kept`))
+      await writeFile(at('parts', `${KEY}.kept`), '')
+      await truncate(at('parts', `${KEY}.kept`), 65 * 1024 * 1024)
+      expect(await store.kept(KEY)).to.equal(undefined)
+    })
+
     const torn: Array<{ what: string, tear: (bytes: Buffer) => Buffer }> = [
       { what: 'empty', tear: () => Buffer.alloc(0) },
       { what: 'all zero', tear: bytes => Buffer.alloc(bytes.length) },

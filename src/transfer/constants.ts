@@ -145,8 +145,20 @@ export const MAX_QUEUED_NODES = 128
 /** Nodes asked of one peer at once. */
 export const NODE_WINDOW = 8
 
-/** A node that has not come after so long is asked of somebody else, in ms. */
+/** A node that has not come after so long is counted as lost, in ms. */
 export const NODE_TIMEOUT = 4_000
+
+/**
+ * No peer is late with a node before this, in ms; then others are asked as
+ * well. Most round trips of the internet are below 300 ms.
+ */
+export const NODE_LATENESS = 500
+
+/**
+ * Peers that are asked for one node at the same time. So a manifest, which is
+ * 55 bytes for each MiB of content, comes twice too often at the very worst.
+ */
+export const NODE_ASKS = 3
 
 /** Least time between two reports of progress, in ms. */
 export const PROGRESS_INTERVAL = 100

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import { NODE_TIMEOUT, NODE_WINDOW, STALL_TIMEOUT } from '../../src/transfer/constants.ts'
+import { LATE_FACTOR, NODE_ASKS, NODE_LATENESS, NODE_TIMEOUT, NODE_WINDOW, STALL_TIMEOUT, TICK_INTERVAL } from '../../src/transfer/constants.ts'
 import { ManifestCore } from '../../src/transfer/core/manifest.ts'
 import type { ManifestOutput, NodeReader } from '../../src/transfer/core/manifest.ts'
 
-const TICK = NODE_TIMEOUT / 4
+const TICK = TICK_INTERVAL
 
 /** A tree of nodes as the core sees it: a root, and so many nodes below it. */
 class Tree implements NodeReader {
@@ -135,20 +135,71 @@ describe('transfer: rules of fetching a manifest', () => {
     subject.join('ada')
     subject.join('ben')
 
-    expect(nodesAsked(subject.tick(NODE_TIMEOUT - 1))).to.deep.equal([])
-    expect(nodesAsked(subject.tick(NODE_TIMEOUT), 'ben')).to.deep.equal([0])
-    expect(typesOf(subject.answer('ada', 0, NODE_TIMEOUT + 1))).to.deep.equal(['done'])
-    expect(subject.answer('ben', 0, NODE_TIMEOUT + 2)).to.deep.equal([])
+    expect(nodesAsked(subject.tick(NODE_LATENESS - 1))).to.deep.equal([])
+    expect(nodesAsked(subject.tick(NODE_LATENESS), 'ben')).to.deep.equal([0])
+    expect(typesOf(subject.answer('ada', 0, NODE_LATENESS + 1))).to.deep.equal(['done'])
+    expect(subject.answer('ben', 0, NODE_LATENESS + 2)).to.deep.equal([])
   })
 
   it('does not blame who is second', () => {
     const subject = new Subject(1)
     subject.join('ada')
     subject.join('ben')
-    subject.tick(NODE_TIMEOUT)
-    subject.answer('ben', 0, NODE_TIMEOUT + 1)
+    subject.tick(NODE_LATENESS)
+    subject.answer('ben', 0, NODE_LATENESS + 1)
 
-    expect(typesOf(subject.answer('ada', 0, NODE_TIMEOUT + 2))).to.deep.equal([])
+    expect(typesOf(subject.answer('ada', 0, NODE_LATENESS + 2))).to.deep.equal([])
+  })
+
+  it('asks one more each time that all who were asked are late, up to a limit, until they count as lost', () => {
+    const subject = new Subject()
+    const peers = ['ada', 'ben', 'cleo', 'dan', 'eve']
+    peers.forEach(peer => { subject.join(peer) })
+    const times: number[] = [0]
+
+    for (let now = TICK; now < 2 * NODE_TIMEOUT; now += TICK) {
+      times.push(...nodesAsked(subject.tick(now)).map(() => now))
+    }
+
+    expect(times).to.deep.equal([0, NODE_LATENESS, 2 * NODE_LATENESS, NODE_TIMEOUT, NODE_TIMEOUT + NODE_LATENESS])
+    expect(times.filter(time => time < NODE_TIMEOUT)).to.have.lengthOf(NODE_ASKS)
+  })
+
+  it('asks nobody else for nodes of a peer that goes on sending, however long it takes for all', () => {
+    const subject = new Subject(NODE_WINDOW)
+    subject.join('ada')
+    subject.answer('ada', 0, 100)
+    subject.join('ben', 100)
+    const asked: number[] = []
+
+    for (let node = 1; node < NODE_WINDOW; node++) {
+      asked.push(...nodesAsked(subject.answer('ada', node, 100 + node * (NODE_LATENESS - 1))))
+      asked.push(...nodesAsked(subject.tick(100 + (node + 1) * (NODE_LATENESS - 1))))
+    }
+
+    expect(asked).to.deep.equal([])
+  })
+
+  it('waits longer for who is far away', () => {
+    const subject = new Subject(1)
+    const trip = NODE_LATENESS - 1
+    subject.join('ada')
+    expect(nodesAsked(subject.answer('ada', 0, trip))).to.deep.equal([1])
+    subject.join('ben', trip)
+
+    expect(nodesAsked(subject.tick(trip + LATE_FACTOR * trip - 1))).to.deep.equal([])
+    expect(nodesAsked(subject.tick(trip + LATE_FACTOR * trip), 'ben')).to.deep.equal([1])
+  })
+
+  it('asks who answers rather than who is late, and that one too if nobody else has room', () => {
+    const subject = new Subject(NODE_WINDOW + 2)
+    subject.join('ada')
+    subject.join('ben')
+    subject.tick(NODE_LATENESS)
+    const outputs = subject.answer('ben', 0, NODE_LATENESS + 10)
+
+    expect(nodesAsked(outputs, 'ben')).to.have.lengthOf(NODE_WINDOW)
+    expect(nodesAsked(outputs, 'ada')).to.have.lengthOf(2)
   })
 
   it('asks who does not have a node again after a while, and others at once', () => {
@@ -207,7 +258,7 @@ describe('transfer: rules of fetching a manifest', () => {
     }
 
     // the second was asked when the first was late
-    expect(dropped).to.deep.equal([['ada', STALL_TIMEOUT + TICK], ['ben', STALL_TIMEOUT + NODE_TIMEOUT + TICK]])
+    expect(dropped).to.deep.equal([['ada', STALL_TIMEOUT + TICK], ['ben', STALL_TIMEOUT + NODE_LATENESS + TICK]])
   })
 
   it('drops nobody who has nothing to answer', () => {

@@ -1,15 +1,16 @@
 /**
  * The rules of fetching a manifest: which interior node to ask of whom.
  *
- * Each node is asked of one peer at a time, several of each peer. Who does not
- * have it is not asked for it again for a while; who does not answer in time
- * has its nodes asked of others. Every node is checked against the hash that
+ * Each node is asked of one peer, several of each peer. Who does not have it is
+ * not asked for it again for a while. Who is late, by what it took for its
+ * quickest answer, has its nodes asked of one other as well, and then of one
+ * more; the first answer is taken. Every node is checked against the hash that
  * named it, so wrong bytes prove a liar.
  *
  * @module
  */
 
-import { NODE_TIMEOUT, NODE_WINDOW, STALL_TIMEOUT } from '../constants.ts'
+import { LATE_FACTOR, NODE_ASKS, NODE_LATENESS, NODE_TIMEOUT, NODE_WINDOW, STALL_TIMEOUT, TICK_INTERVAL } from '../constants.ts'
 import type { Message } from './messages.ts'
 import type { Core, CoreInput, PeerKey } from '../../core.ts'
 
@@ -52,8 +53,11 @@ interface ManifestPeer {
   /** Nodes it does not have, and when it may be asked again. */
   lacks: Map<string, number>
 
-  /** When it last sent a node. */
+  /** When it last answered. */
   heard: number
+
+  /** Ms that its quickest answer took. */
+  quickest: number
 }
 
 export interface ManifestCoreInit {
@@ -90,8 +94,8 @@ export class ManifestCore implements Core<ManifestInput, ManifestOutput> {
 
     switch (input.type) {
       case 'peer':
-        this.#peers.set(input.peer, { key: input.peer, asked: new Map(), lacks: new Map(), heard: now })
-        this.#out.push({ type: 'timer', id: 'tick', after: NODE_TIMEOUT / 4 })
+        this.#peers.set(input.peer, { key: input.peer, asked: new Map(), lacks: new Map(), heard: now, quickest: 0 })
+        this.#out.push({ type: 'timer', id: 'tick', after: TICK_INTERVAL })
         break
       case 'gone': this.#peers.delete(input.peer); break
       case 'timer': this.#tick(now); break
@@ -115,12 +119,16 @@ export class ManifestCore implements Core<ManifestInput, ManifestOutput> {
       return
     }
 
-    if (!peer.asked.delete(key)) {
+    const asked = peer.asked.get(key)
+
+    if (asked == null) {
       this.#drop(peer, 'it sent a node that was not asked for')
       return
     }
 
+    peer.asked.delete(key)
     peer.heard = now
+    peer.quickest = Math.min(peer.quickest || Infinity, now - asked)
 
     if (bytes == null) {
       peer.lacks.set(key, now + NODE_TIMEOUT)
@@ -158,7 +166,7 @@ export class ManifestCore implements Core<ManifestInput, ManifestOutput> {
       }
     }
 
-    this.#out.push({ type: 'timer', id: 'tick', after: NODE_TIMEOUT / 4 })
+    this.#out.push({ type: 'timer', id: 'tick', after: TICK_INTERVAL })
   }
 
   #ask (now: number): void {
@@ -168,7 +176,7 @@ export class ManifestCore implements Core<ManifestInput, ManifestOutput> {
 
     for (const { key, cid } of this.#reader.wanted()) {
       if (!this.#isUnderWay(key, now)) {
-        const peer = this.#choose(key)
+        const peer = this.#choose(key, now)
 
         if (peer != null) {
           peer.heard = peer.asked.size === 0 ? now : peer.heard
@@ -179,19 +187,34 @@ export class ManifestCore implements Core<ManifestInput, ManifestOutput> {
     }
   }
 
+  /** `true` if nobody else is to be asked for a node: somebody is not late with it, or enough are. */
   #isUnderWay (key: string, now: number): boolean {
-    return [...this.#peers.values()].some(peer => now - (peer.asked.get(key) ?? -Infinity) < NODE_TIMEOUT)
+    const asked = [...this.#peers.values()].filter(peer => now - (peer.asked.get(key) ?? -Infinity) < NODE_TIMEOUT)
+
+    return asked.length >= NODE_ASKS || asked.some(peer => !isLate(peer, peer.asked.get(key), now))
   }
 
-  /** Whoever has least to do. */
-  #choose (key: string): ManifestPeer | undefined {
+  /** Whoever answers, rather than who is late; among those who has least to do. */
+  #choose (key: string, now: number): ManifestPeer | undefined {
+    const load = (peer: ManifestPeer): number => peer.asked.size + (isLate(peer, firstOf(peer.asked), now) ? NODE_WINDOW : 0)
+
     return [...this.#peers.values()]
       .filter(peer => !peer.asked.has(key) && !peer.lacks.has(key) && peer.asked.size < NODE_WINDOW)
-      .reduce<ManifestPeer | undefined>((best, peer) => best == null || peer.asked.size < best.asked.size ? peer : best, undefined)
+      .reduce<ManifestPeer | undefined>((best, peer) => best == null || load(peer) < load(best) ? peer : best, undefined)
   }
 
   #drop (peer: ManifestPeer, reason: string): void {
     this.#peers.delete(peer.key)
     this.#out.push({ type: 'drop', peer: peer.key, reason })
   }
+}
+
+/** `true` if a peer has been silent for too long since it was asked for something. */
+function isLate ({ heard, quickest }: ManifestPeer, asked: number | undefined, now: number): boolean {
+  return asked != null && now - Math.max(asked, heard) >= Math.max(NODE_LATENESS, LATE_FACTOR * quickest)
+}
+
+/** When the first question was asked that has no answer. */
+function firstOf (asked: ManifestPeer['asked']): number | undefined {
+  return asked.values().next().value
 }

@@ -228,10 +228,12 @@ export class Server {
     for (let i = 0; i < blocks.length && !session.over; i += this.#batch) {
       const batch = blocks.slice(i, i + this.#batch).filter(block => !this.#isSkipped(served, block))
       const size = batch.reduce((sum, block) => sum + block.bytes.byteLength, 0)
-      const wait = this.#pace.take(size, performance.now())
+      const now = performance.now()
+      const wait = this.#pace.take(size, now)
 
       if (wait > 0) {
         await delay(wait, { signal: untilGone(served) })
+        this.#pace.waited(now + wait, performance.now())
       }
 
       session.sendBlocks(batch)

@@ -30,7 +30,7 @@ const PLACES = [
 ])
 
 /** Nothing but the pages of the tests shall use the network; and they can tell how much memory they take. */
-const ARGS = [
+export const ARGS = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',

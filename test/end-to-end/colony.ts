@@ -14,6 +14,7 @@ import { Member } from './member.ts'
 import { startPages } from './pages.ts'
 import type { PageGlobals } from './page.ts'
 import type { Pages } from './pages.ts'
+import type { Evaluating } from './tabs.ts'
 import type { NodeInit } from '../../src/index.ts'
 import type { Hub, HubInit } from '../../src/node/hub.ts'
 import type { FormicaryProcess } from '../fixtures/hub-process.ts'
@@ -35,8 +36,8 @@ const TIMEOUT = 150_000
 export type Actor = Pick<Member, keyof Member> & { readonly name: string, readonly peerId: string }
 
 /** A member in a page. */
-export interface PageActor extends Actor {
-  readonly page: Page
+export interface PageActor<P extends Evaluating = Page> extends Actor {
+  readonly page: P
 }
 
 /** Makes what a test needs, and ends it after. */
@@ -45,7 +46,8 @@ export interface Colony {
   openPage (context?: BrowserContext): Promise<Page>
 
   /** A page in the colony. */
-  page (init: NodeInit & { name: string }, page?: Page): Promise<PageActor>
+  page (init: NodeInit & { name: string }): Promise<PageActor>
+  page<P extends Evaluating> (init: NodeInit & { name: string }, page: P): Promise<PageActor<P>>
 
   /** A node in this process. */
   node (init: NodeInit & { name: string }): Promise<Actor>
@@ -102,7 +104,7 @@ export function useColony (...expected: RegExp[]): Colony {
 
   return {
     openPage,
-    async page ({ name, ...init }, given) {
+    async page ({ name, ...init }: NodeInit & { name: string }, given?: Evaluating): Promise<PageActor<any>> {
       const page = given ?? await openPage()
       const peerId = await page.evaluate(async init => await member.start(init), { name, ...init } as any)
 
@@ -144,7 +146,7 @@ export function webSocketsOf (hub: Hub): string[] {
 }
 
 /** Passes on to a page what its member is told. */
-function actorIn (page: Page): Pick<Member, keyof Member> {
+function actorIn (page: Evaluating): Pick<Member, keyof Member> {
   const pass = (method: string) => async (...args: unknown[]): Promise<unknown> => {
     return page.evaluate(async ([method, args]) => await (member as any)[method](...args), [method, args] as [string, any[]])
   }

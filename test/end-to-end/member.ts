@@ -227,6 +227,12 @@ export class Member {
     await until(async () => (await this.alive()).join() === expected, () => `${expected} alive: ${[...this.#node.members()].map(({ name, state }) => `${name} ${state}`).join()}`)
   }
 
+  /** Resolves when the members that say they are hidden are these. */
+  async untilHidden (names: string[]): Promise<void> {
+    const hidden = (): string => [...this.#node.members()].filter(({ hidden }) => hidden).map(({ name }) => name).sort().join()
+    await until(async () => hidden() === [...names].sort().join(), () => `${names.join()} hidden, not ${hidden()}`)
+  }
+
   /** What happened to members, such as `ada joined`, in order. */
   async events (): Promise<string[]> {
     return this.#events

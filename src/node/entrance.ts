@@ -2,7 +2,7 @@ import { CODE_P2P } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
 import { parseAddress } from './check-init.ts'
 import type { Membership } from '../membership/index.ts'
-import type { AbortOptions, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
+import type { AbortOptions, Connection, IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** How long to wait for one known node, in ms. */
@@ -89,13 +89,30 @@ export class Entrance {
   async #joinAt (addresses: Multiaddr[], options?: AbortOptions): Promise<PeerId> {
     const signals = [this.#stopped.signal, AbortSignal.timeout(JOIN_TIMEOUT), ...(options?.signal == null ? [] : [options.signal])]
     const signal = AbortSignal.any(signals)
-    const { remotePeer } = await this.#libp2p.dial(addresses, { signal })
+    const { remotePeer } = await this.#dial(addresses, signal)
 
     while (!this.#isKnown(remotePeer)) {
       await waitFor(new Promise<void>(resolve => { this.#waiting.add(resolve) }), signal)
     }
 
     return remotePeer
+  }
+
+  /** libp2p makes one dial of those to the same node at the same time, which may fail before it has tried these addresses. */
+  async #dial (addresses: Multiaddr[], signal: AbortSignal): Promise<Connection> {
+    const node = nodeOf(addresses[0])
+    const shared = node != null && this.#libp2p.getDialQueue().some(({ peerId }) => peerId?.toString() === node)
+
+    try {
+      return await this.#libp2p.dial(addresses, { signal })
+    } catch (err) {
+      if (!shared || signal.aborted) {
+        throw err
+      }
+
+      // of those that shared a dial one shares none the next time, so this ends
+      return this.#dial(addresses, signal)
+    }
   }
 
   /** `true` if it has said what it speaks, and the services for that have been told, membership by the peer itself. */

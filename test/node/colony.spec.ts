@@ -122,6 +122,15 @@ describe('nodes in a colony', function () {
     expect([...ben.entries()].some(({ cid }) => cid.equals(entry.cid))).to.equal(true)
   })
 
+  it('joins by the address that works, when those that do not are tried at the same time', async () => {
+    const [ada, ben] = await Promise.all([make(), make()])
+    const no = [`/ip4/127.0.0.1/udp/9/quic-v1/p2p/${ada.peerId}`, `/ip4/127.0.0.1/udp/10/quic-v1/p2p/${ada.peerId}`]
+    const joined = await Promise.allSettled([...no, ada.addresses[0]].map(async address => ben.join(address)))
+
+    expect(joined[2]).to.have.property('status', 'fulfilled')
+    expect(ben.libp2p.getConnections().map(({ remotePeer }) => String(remotePeer))).to.include(String(ada.peerId))
+  })
+
   it('can be started and stopped more than once', async () => {
     const node = await make({ dataDir: join(folder, 'a') })
     const { cid } = await share(node, 'a.txt', bytesOf(100, 1))

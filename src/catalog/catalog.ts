@@ -2,12 +2,13 @@ import { TypedEventEmitter } from 'main-event'
 import { CustomProgressEvent } from 'progress-events'
 import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotFoundError, NotStartedError } from '../errors.ts'
+import { Claims } from './claims.ts'
 import { Entries } from './entries.ts'
 import { openFirst, toFile } from './first.ts'
 import { Freshness } from './freshness.ts'
 import { Hasher } from './hasher.ts'
 import { mediaTypeOf } from './media-type.ts'
-import { Records } from './records.ts'
+import { DEFAULT_RECORDS, Records } from './records.ts'
 import { assertName, SharedBytes } from './shared-bytes.ts'
 import { SharedBlobs } from './shared-blobs.ts'
 import { Locks } from './slots.ts'
@@ -22,6 +23,9 @@ import type { CID } from 'multiformats/cid'
 
 /** Pieces hashed at once. Node's pool has four threads; one is left to others. */
 const HASH_CONCURRENCY = 3
+
+/** Keys of the datastore that records may be below. */
+const RECORDS = /^(\/[\w-]+)+$/
 
 /** What there is between `start()` and `stop()`. */
 interface Running extends CatalogParts {
@@ -49,6 +53,10 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
 
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new InvalidParametersError('hashConcurrency should be a whole number from 1')
+    }
+
+    if (!RECORDS.test(init.records ?? DEFAULT_RECORDS)) {
+      throw new InvalidParametersError('records should be a path such as /formicary/catalog')
     }
 
     this.#components = components
@@ -82,6 +90,7 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     this.#loaded = undefined
     await running?.tasks.end()
     await running?.freshness.close()
+    running?.claims.end()
   }
 
   get size (): number {
@@ -194,14 +203,17 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
 
   async #load (): Promise<Running> {
     const log = this.#components.logger.forComponent('formicary:catalog')
-    const records = new Records(this.#components.datastore, log)
+    const records = new Records(this.#components.datastore, log, this.#init.records)
+    const entries = new Entries(records, {
+      added: entry => { this.safeDispatchEvent('entry:added', { detail: entry }) },
+      removed: entry => { this.safeDispatchEvent('entry:removed', { detail: entry }) }
+    })
+    await entries.load()
     const parts = {
       ...this.#init,
       records,
-      entries: new Entries(records, {
-        added: entry => { this.safeDispatchEvent('entry:added', { detail: entry }) },
-        removed: entry => { this.safeDispatchEvent('entry:removed', { detail: entry }) }
-      }),
+      entries,
+      claims: new Claims(this.#init.store, entries, this.#init.records),
       hasher: this.#hasher,
       tasks: new Tasks(log),
       log,
@@ -209,7 +221,6 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
       locks: new Locks(),
       skipped: (detail: Skipped) => { this.safeDispatchEvent('entry:skipped', { detail }) }
     }
-    await parts.entries.load()
     const freshness = new Freshness(parts)
     const paths = parts.files?.sharePaths(parts, parts.files, freshness)
     this.#loaded = { ...parts, freshness, bytes: new SharedBytes(parts), paths }

@@ -171,10 +171,16 @@ export class Freshness {
     }
   }
 
+  /** `true` if another catalog has bytes where those of an item of the store were. */
+  #areOthers ({ where, location }: Item, version?: string): boolean {
+    return where === 'store' && this.#parts.claims.areOthers(location, version)
+  }
+
   async #rehash (item: Item, signal: AbortSignal): Promise<void> {
     const { entries, hasher, skipped } = this.#parts
+    const found = await this.#versionOf(item, { signal })
 
-    if (await this.#versionOf(item, { signal }) == null) {
+    if (found == null || this.#areOthers(item, found)) {
       await entries.remove(item)
 
       return
@@ -183,7 +189,12 @@ export class Freshness {
     try {
       const { manifest, version, modified } = await hasher.hashFile(async () => this.#openItem(item, { signal }), { signal })
       const entry = { ...item.entry, cid: manifest.root, size: manifest.size, ...(modified != null && { modified }) }
-      await entries.add({ ...item, entry, version }, { manifest, signal, insteadOf: item })
+
+      if (!entry.cid.equals(item.entry.cid) && this.#areOthers(item)) {
+        await entries.remove(item)
+      } else {
+        await entries.add({ ...item, entry, version }, { manifest, signal, insteadOf: item })
+      }
     } catch (err) {
       signal.throwIfAborted()
 

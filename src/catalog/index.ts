@@ -50,6 +50,15 @@ export interface CatalogInit {
   files?: FileSystem
 
   /**
+   * Where the records are in the datastore: a path of letters, digits and
+   * hyphens. Catalogs with different ones share a store and a datastore, and
+   * neither sees or touches what the other has.
+   *
+   * @default '/formicary/catalog'
+   */
+  records?: string
+
+  /**
    * How many pieces are hashed at once while sharing. Each takes a thread of
    * the pool and 1 MiB.
    *

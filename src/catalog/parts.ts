@@ -1,3 +1,4 @@
+import type { Claims } from './claims.ts'
 import type { Entries } from './entries.ts'
 import type { FileSystem, Skipped } from './files.ts'
 import type { Hasher } from './hasher.ts'
@@ -15,6 +16,9 @@ export interface CatalogParts {
   files?: FileSystem
   records: Records
   entries: Entries
+
+  /** What of the store is this catalog's, and not another's. */
+  claims: Claims
   hasher: Hasher
   tasks: Tasks
   log: Logger

@@ -3,9 +3,11 @@
  *
  * | key | value, as MessagePack |
  * | --- | --- |
- * | `/formicary/catalog/entries/<hash of where it is>` | an {@link Item} |
- * | `/formicary/catalog/nodes/<root CID>` | list of all interior nodes, if the content has more than one piece |
- * | `/formicary/catalog/roots/<hash of the path>` | a watched {@link Root} |
+ * | `<records>/entries/<hash of where it is>` | an {@link Item} |
+ * | `<records>/nodes/<root CID>` | list of all interior nodes, if the content has more than one piece |
+ * | `<records>/roots/<hash of the path>` | a watched {@link Root} |
+ *
+ * `<records>` is `/formicary/catalog`, unless the catalog was told otherwise.
  *
  * A record that cannot be read is dropped: all of it can be made again from
  * the files.
@@ -48,9 +50,8 @@ export interface Root {
   except: string[]
 }
 
-const ENTRIES = '/formicary/catalog/entries/'
-const NODES = '/formicary/catalog/nodes/'
-const ROOTS = '/formicary/catalog/roots/'
+/** Where the records of a node's own catalog are. */
+export const DEFAULT_RECORDS = '/formicary/catalog'
 
 /** UTF-16 code units in a path; Linux takes 4,096 bytes, Windows 32,767 of these. */
 const MAX_PATH_LENGTH = 32_767
@@ -72,47 +73,54 @@ export function idOf ({ where, location, entry }: Item): string {
 export class Records {
   readonly #datastore: Datastore
   readonly #log: Logger
+  readonly #entries: string
+  readonly #nodes: string
+  readonly #roots: string
 
-  constructor (datastore: Datastore, log: Logger) {
+  /** @param at - the key that all of them are below */
+  constructor (datastore: Datastore, log: Logger, at = DEFAULT_RECORDS) {
     this.#datastore = datastore
     this.#log = log
+    this.#entries = `${at}/entries/`
+    this.#nodes = `${at}/nodes/`
+    this.#roots = `${at}/roots/`
   }
 
   /** All items there are. */
   items (options?: AbortOptions): AsyncGenerator<Item> {
-    return this.#all(ENTRIES, parseItem, options)
+    return this.#all(this.#entries, parseItem, options)
   }
 
   async putItem (item: Item, options?: AbortOptions): Promise<void> {
-    await this.#datastore.put(hashedKey(ENTRIES, idOf(item)), encodeItem(item), options)
+    await this.#datastore.put(hashedKey(this.#entries, idOf(item)), encodeItem(item), options)
   }
 
   async deleteItem (item: Item): Promise<void> {
-    await this.#datastore.delete(hashedKey(ENTRIES, idOf(item)))
+    await this.#datastore.delete(hashedKey(this.#entries, idOf(item)))
   }
 
   /** All watched roots. */
   roots (options?: AbortOptions): AsyncGenerator<Root> {
-    return this.#all(ROOTS, parseRoot, options)
+    return this.#all(this.#roots, parseRoot, options)
   }
 
   async putRoot (root: Root, options?: AbortOptions): Promise<void> {
-    await this.#datastore.put(hashedKey(ROOTS, root.path), encode(root), options)
+    await this.#datastore.put(hashedKey(this.#roots, root.path), encode(root), options)
   }
 
   async deleteRoot (path: string): Promise<void> {
-    await this.#datastore.delete(hashedKey(ROOTS, path))
+    await this.#datastore.delete(hashedKey(this.#roots, path))
   }
 
   /** Keeps what of a manifest cannot be told from its CID. */
   async putManifest (manifest: Manifest, options?: AbortOptions): Promise<void> {
     if (manifest.nodes.size > 0) {
-      await this.#datastore.put(nodesKey(manifest.root), encode([...manifest.nodes.values()]), options)
+      await this.#datastore.put(this.#nodesKey(manifest.root), encode([...manifest.nodes.values()]), options)
     }
   }
 
   async deleteManifest (root: CID): Promise<void> {
-    await this.#datastore.delete(nodesKey(root))
+    await this.#datastore.delete(this.#nodesKey(root))
   }
 
   /** The manifest of a content; `undefined` if its nodes are lost. */
@@ -122,7 +130,7 @@ export class Records {
         return Manifest.single(root, size)
       }
 
-      const nodes = decodeNodes(await this.#datastore.get(nodesKey(root), options))
+      const nodes = decodeNodes(await this.#datastore.get(this.#nodesKey(root), options))
       const manifest = readManifest(root, nodes)
 
       return manifest?.size === size ? manifest : undefined
@@ -130,6 +138,10 @@ export class Records {
       options?.signal?.throwIfAborted()
       this.#log('nodes of %c cannot be read - %e', root, err)
     }
+  }
+
+  #nodesKey (root: CID): Key {
+    return new Key(`${this.#nodes}${root}`, false)
   }
 
   async * #all<T> (prefix: string, parse: Parse<T>, options?: AbortOptions): AsyncGenerator<T> {
@@ -230,8 +242,4 @@ function readManifest (root: CID, nodes: Uint8Array[]): Manifest | undefined {
 /** Paths are too long, and have too much in them, for keys of some datastores. */
 function hashedKey (prefix: string, id: string): Key {
   return new Key(prefix + base32.baseEncode(hashSync(new TextEncoder().encode(id))), false)
-}
-
-function nodesKey (root: CID): Key {
-  return new Key(`${NODES}${root}`, false)
 }

@@ -94,12 +94,17 @@ export class SharedBytes {
     return this.#parts.locks.run(item.entry.cid.toString(), async () => {
       const removed = await this.#parts.entries.remove(item)
 
-      if (!this.#parts.entries.of(item.entry.cid).some(other => other.where === 'store' && other.location === item.location)) {
+      if (!this.#parts.entries.of(item.entry.cid).some(other => other.where === 'store' && other.location === item.location) && !await this.#areOthers(item)) {
         await this.#parts.store.delete(item.location)
       }
 
       return removed
     })
+  }
+
+  /** `true` if the bytes at the location of an item are not its own any more, but those of another catalog. */
+  async #areOthers (item: Item): Promise<boolean> {
+    return !await this.#isStored(item, {}) && this.#parts.claims.areOthers(item.location)
   }
 
   /** Shares a blob as it is, also in place of one that may not be readable any more. */
@@ -166,7 +171,7 @@ export class SharedBytes {
   }
 
   async #store (source: HashSource, manifest: Manifest, name: string, options: AbortOptions): Promise<{ location: string, version: string }> {
-    const part = await this.#parts.store.part(manifest.root.toString(), { size: manifest.size, name }, options)
+    const part = await this.#parts.store.part(this.#parts.claims.partKey(manifest.root), { size: manifest.size, name }, options)
     const begun = part.marked.some(byte => byte !== 0)
 
     try {

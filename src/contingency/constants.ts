@@ -63,3 +63,27 @@ export const MAX_MERGES = 4
 
 /** A node that starts hears of the others within so many ms; before, nobody is taken for gone. */
 export const SETTLE_TIME = 10_000
+
+/** Largest message, in bytes: an offer with its signatures takes 2 KiB, a release with all its receipts 6. */
+export const MAX_MESSAGE_SIZE = 32 * 1024
+
+/** Streams of the protocol per connection, each way: one is enough, and another while one closes. */
+export const MAX_STREAMS = 4
+
+/** Bytes of the root of a snapshot, at most. */
+export const MAX_ROOT_SIZE = 1024 * 1024
+
+/** How long to wait after a change for others, in ms, before all of it is given to contingents, and how long at most. */
+export const CHANGE_DELAY = 300
+export const MAX_CHANGE_DELAY = 3_000
+
+/** How long leaving takes at most, in ms, unless told otherwise. */
+export const HANDOVER_TIMEOUT = 10_000
+
+/** How often a contingent has to prove that it has something, in ms. */
+export const CHALLENGE_INTERVAL = 3_600_000
+
+/** Name of the protocol of one colony. */
+export function contingencyProtocol (network: string): string {
+  return `/formicary/${network}/contingency/1.0.0`
+}

@@ -1,0 +1,149 @@
+/**
+ * Fetching what a ward has: the root of its snapshot, the pages that have
+ * changed, and the contents that are missing, the important ones first.
+ *
+ * @module
+ */
+
+import { CID } from 'multiformats/cid'
+import { ProtocolError } from '../errors.ts'
+import { selectItems } from './items.ts'
+import { readPage, readRoot } from './snapshot.ts'
+import type { Blocks } from './blocks.ts'
+import type { ContingencyTransfer } from './index.ts'
+import type { EntryItem, Item, VaultItem } from './items.ts'
+import type { PeerKey } from '../core.ts'
+import type { AbortOptions, PeerId } from '@libp2p/interface'
+
+/** Contents that are fetched at once for one ward. */
+const CONCURRENCY = 4
+
+/** How long to look for somebody who has something, in ms: the ward tries again. */
+const PATIENCE = 10_000
+
+/** What is in a snapshot, as far as a quota goes. */
+export interface Contents {
+  /** Everything the ward has, tombstones among it. */
+  items: Item[]
+
+  /** What of it is kept. */
+  selected: Array<EntryItem | VaultItem>
+
+  /** CIDs of all that has to be kept: root, pages and contents. */
+  cids: Set<string>
+}
+
+export interface FetchingInit {
+  blocks: Blocks
+  transfer: ContingencyTransfer
+
+  /** Who may have it, as sources. */
+  source: (peer: PeerKey) => PeerId
+}
+
+export interface SnapshotToFetch {
+  root: string
+  rootSize: number
+
+  /** Bytes of contents, at most. */
+  quota: number
+
+  /** Who may have it; nothing is fetched without them. */
+  sources?: PeerKey[]
+}
+
+export class Fetching {
+  readonly #init: FetchingInit
+
+  constructor (init: FetchingInit) {
+    this.#init = init
+  }
+
+  /**
+   * Fetches what is missing of a snapshot, and everything in it.
+   *
+   * @param onCids - called with what will be needed, as soon as that is known
+   * @throws {InvalidMessageError} it is not a snapshot
+   * @throws {ProtocolError} the ward lied about a size
+   * @throws {NotFoundError} nobody who can be reached has some of it
+   * @throws {StoreFullError} there is no room
+   */
+  async fetch (snapshot: SnapshotToFetch, onCids: (cids: Set<string>) => void, options: AbortOptions = {}): Promise<Contents> {
+    onCids(new Set([snapshot.root]))
+    const contents = await this.readAll(snapshot, options)
+    onCids(contents.cids)
+    const missing = distinct(contents.selected).filter(({ cid }) => !this.#init.blocks.has(cid))
+    await inParallel(missing, CONCURRENCY, async ({ cid, size }) => {
+      await this.download(cid, size, { ...options, sources: snapshot.sources ?? [], background: true })
+    }, options)
+
+    return contents
+  }
+
+  /** What is in a snapshot, of which the root and the pages are fetched if need be. */
+  async readAll ({ root, rootSize, quota, sources }: SnapshotToFetch, options: AbortOptions = {}): Promise<Contents> {
+    const rootCid = CID.parse(root)
+    await this.#need(rootCid, rootSize, sources, options)
+    const { pages } = readRoot(await this.#init.blocks.read(rootCid))
+    const items: Item[][] = []
+    await inParallel([...pages.entries()], CONCURRENCY, async ([number, cid]) => {
+      await this.#need(cid, undefined, sources, options)
+      items[number] = readPage(await this.#init.blocks.read(cid), number, pages.length)
+    }, options)
+    const all = items.flat()
+    const selected = selectItems(all, quota).items
+
+    return { items: all, selected, cids: new Set([rootCid, ...pages, ...selected.map(({ cid }) => cid)].map(String)) }
+  }
+
+  /**
+   * Fetches one content, which is kept then.
+   *
+   * @param size - what the ward says of it; another size is a lie, which might fill the disk
+   */
+  async download (cid: CID, size: number | undefined, { sources, background, signal }: { sources: PeerKey[], background?: boolean } & AbortOptions): Promise<void> {
+    const { transfer, source } = this.#init
+    const wrong = new AbortController()
+
+    await transfer.download(cid, {
+      name: String(cid),
+      size,
+      sources: sources.map(peer => ({ holder: source(peer) })),
+      into: 'kept',
+      background,
+      patience: PATIENCE,
+      signal: signal == null ? wrong.signal : AbortSignal.any([signal, wrong.signal]),
+      onProgress: event => {
+        if (event.type === 'transfer:progress' && size != null && event.detail.size != null && event.detail.size !== size) {
+          wrong.abort(new ProtocolError(`${cid} has ${event.detail.size} bytes, not ${size}`))
+        }
+      }
+    })
+  }
+
+  async #need (cid: CID, size: number | undefined, sources: PeerKey[] | undefined, options: AbortOptions): Promise<void> {
+    if (!this.#init.blocks.has(cid) && sources != null) {
+      await this.download(cid, size, { ...options, sources })
+    }
+  }
+}
+
+function distinct (items: Array<EntryItem | VaultItem>): Array<EntryItem | VaultItem> {
+  return [...new Map(items.map(item => [String(item.cid), item])).values()]
+}
+
+async function inParallel<T> (all: T[], width: number, work: (one: T) => Promise<void>, { signal }: AbortOptions): Promise<void> {
+  const waiting = [...all]
+  await Promise.all(Array.from({ length: width }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      signal?.throwIfAborted()
+
+      try {
+        await work(next)
+      } catch (err) {
+        waiting.length = 0
+        throw err
+      }
+    }
+  }))
+}

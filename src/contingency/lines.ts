@@ -1,0 +1,206 @@
+/**
+ * Streams to others, each for what this node has to say to one of them: opened
+ * when there is something, closed when nothing was said for a while. Answers
+ * come over a stream of the other's own.
+ *
+ * @module
+ */
+
+import { PeerBudgets } from '../budget.ts'
+import { directConnection, openDirect } from '../direct.ts'
+import { ProtocolError } from '../errors.ts'
+import { openChannel } from '../wire/channel.ts'
+import { encodeMessage, parseMessage } from './codec.ts'
+import { MAX_MESSAGE_SIZE, MAX_STREAMS } from './constants.ts'
+import type { AnyMessage, UncheckedMessage } from './codec.ts'
+import type { Seals } from './sealed.ts'
+import type { PeerKey } from '../core.ts'
+import type { Channel } from '../wire/channel.ts'
+import type { Connection, Logger, Stream } from '@libp2p/interface'
+import type { ConnectionManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** How long to wait for a connection and a stream, in ms. */
+const DIAL_TIMEOUT = 10_000
+
+/** A stream over which nothing was said for so long is closed, in ms. */
+const IDLE_TIME = 60_000
+
+/** Messages that may wait for a stream; what is lost is said again. */
+const MAX_WAITING = 64
+
+/** Messages of one peer that may wait to be checked. */
+const MAX_UNCHECKED = 64
+
+/** Messages a peer may send at once, and how many more each second: each may have signatures to be checked. */
+const BURST = 500
+const PER_SECOND = 20
+
+/** How lines are made. */
+export interface LinesInit {
+  protocol: string
+  connectionManager: ConnectionManager
+  seals: Seals
+  log: Logger
+
+  /** Where a member can be dialled, if that is known. */
+  addresses (peer: PeerKey): Multiaddr[]
+
+  /** Somebody said something, and all signatures in it are right. */
+  onMessage (from: PeerKey, message: AnyMessage): void
+
+  /** It does not speak the protocol. */
+  onUnsupported (peer: PeerKey): void
+}
+
+/** What is said to one peer. */
+interface Line {
+  channel?: Channel<Uint8Array>
+  opening: boolean
+  waiting: AnyMessage[]
+
+  /** When something was said last, in ms. */
+  used: number
+}
+
+export class Lines {
+  readonly #init: LinesInit
+  readonly #lines = new Map<PeerKey, Line>()
+  readonly #inbound = new Set<Stream>()
+  readonly #budgets = new PeerBudgets(BURST, PER_SECOND)
+  readonly #checking = new Map<PeerKey, { last: Promise<void>, count: number }>()
+  readonly #stopped = new AbortController()
+  readonly #timer: ReturnType<typeof setInterval>
+
+  constructor (init: LinesInit) {
+    this.#init = init
+    this.#timer = setInterval(() => { this.#sweep() }, IDLE_TIME / 2)
+  }
+
+  /** Takes a stream that somebody opened to say something. */
+  accept (stream: Stream, connection: Connection): void {
+    const peer = String(connection.remotePeer)
+    this.#inbound.add(stream)
+    openChannel<UncheckedMessage, never>(stream, {
+      maxMessageSize: MAX_MESSAGE_SIZE,
+      parse: value => parseMessage(value, this.#init.seals),
+      onMessage: message => { this.#check(peer, message, stream) },
+      onClose: () => {
+        this.#inbound.delete(stream)
+        void stream.close({ signal: AbortSignal.timeout(DIAL_TIMEOUT) }).catch((err: Error) => { stream.abort(err) })
+      }
+    })
+  }
+
+  /** Says something, as soon as there is a stream; it may be lost. */
+  send (to: PeerKey, message: AnyMessage): void {
+    const line = this.#lines.get(to) ?? { opening: false, waiting: [], used: 0 }
+    this.#lines.set(to, line)
+    line.used = performance.now()
+
+    if (line.waiting.length < MAX_WAITING) {
+      line.waiting.push(message)
+    }
+
+    if (!line.opening) {
+      line.opening = true
+      void this.#flush(to, line).catch((err: Error) => { this.#fail(to, line, err) })
+    }
+  }
+
+  #fail (to: PeerKey, line: Line, error: Error): void {
+    this.#init.log('could not speak to %s - %e', to, error)
+    line.opening = false
+    line.waiting.length = 0
+    line.channel?.abort(error)
+    line.channel = undefined
+
+    if (error.name === 'UnsupportedProtocolError' && !this.#stopped.signal.aborted) {
+      this.#init.onUnsupported(to)
+    }
+  }
+
+  /** Ends all streams, when what was said before is on its way. */
+  async close (): Promise<void> {
+    clearInterval(this.#timer)
+    const signal = AbortSignal.timeout(500)
+    const channels = [...this.#lines.values()].flatMap(({ channel }) => channel ?? [])
+    this.#lines.clear()
+    await Promise.all(channels.map(async channel => channel.close({ signal })))
+    const reason = new ProtocolError('Contingency has stopped')
+    this.#stopped.abort(reason)
+    this.#inbound.forEach(stream => { stream.abort(reason) })
+  }
+
+  async #flush (to: PeerKey, line: Line): Promise<void> {
+    while (line.waiting.length > 0) {
+      const message = line.waiting.shift() as AnyMessage
+      const body = await encodeMessage(message, this.#init.seals)
+      line.channel ??= await this.#open(to, line)
+      line.channel.sendBody(body)
+    }
+
+    line.opening = false
+  }
+
+  async #open (to: PeerKey, line: Line): Promise<Channel<Uint8Array>> {
+    const { connectionManager, protocol, addresses } = this.#init
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
+    const connection = directConnection(connectionManager, to) ?? await openDirect(connectionManager, to, addresses(to), { signal })
+    const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: MAX_STREAMS })
+    const channel: Channel<Uint8Array> = openChannel<never, Uint8Array>(stream, {
+      maxMessageSize: MAX_MESSAGE_SIZE,
+      parse: () => { throw new ProtocolError('Answers come over another stream') },
+      onMessage: () => {},
+      onClose: () => {
+        if (line.channel === channel) {
+          line.channel = undefined
+        }
+
+        // the other side has closed its own, which it has no use for, or all
+        void channel.close({ signal: AbortSignal.timeout(DIAL_TIMEOUT) })
+      }
+    })
+
+    return channel
+  }
+
+  /** Checks what one peer says in order; who says what nobody signed is broken off with. */
+  #check (from: PeerKey, message: UncheckedMessage, stream: Stream): void {
+    if (!this.#budgets.take(from, 1, performance.now())) {
+      throw new ProtocolError('It says more than it can have to say')
+    }
+
+    const turn = this.#checking.get(from) ?? { last: Promise.resolve(), count: 0 }
+
+    // what is lost is said again
+    if (turn.count >= MAX_UNCHECKED) {
+      return
+    }
+
+    this.#checking.set(from, turn)
+    turn.count++
+    turn.last = turn.last.then(async () => {
+      const checked = await message()
+
+      if (checked == null) {
+        stream.abort(new ProtocolError('A signature is wrong'))
+      } else if (!this.#stopped.signal.aborted) {
+        this.#init.onMessage(from, checked)
+      }
+    }).catch((err: unknown) => { this.#init.log.error('could not take a message of %s - %e', from, err) }).finally(() => {
+      if (--turn.count === 0) {
+        this.#checking.delete(from)
+      }
+    })
+  }
+
+  #sweep (): void {
+    for (const [peer, line] of this.#lines) {
+      if (!line.opening && performance.now() - line.used > IDLE_TIME) {
+        this.#lines.delete(peer)
+        void line.channel?.close({ signal: AbortSignal.timeout(DIAL_TIMEOUT) })
+      }
+    }
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * What this node keeps for its wards: fetching it, letting go of it, and
+ * answering for wards that are gone.
+ *
+ * @module
+ */
+
+import { CID } from 'multiformats/cid'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Blocks } from './blocks.ts'
+import type { ContingencyOutput, KeptRecord } from './core/outbox.ts'
+import type { Contents, Fetching } from './fetching.ts'
+import type { KeptEntry } from './index.ts'
+import type { PeerKey } from '../core.ts'
+import type { Logger } from '@libp2p/interface'
+
+export interface WardsInit {
+  blocks: Blocks
+  fetching: Fetching
+  log: Logger
+  onFetched (ward: PeerKey, root: string, ok: boolean, full: boolean): void
+
+  /** An entry of a ward that is gone can be found here from now on, or cannot any more. */
+  onEntry (type: 'entry:added' | 'entry:removed', entry: KeptEntry): void
+}
+
+/** What is here of one ward. */
+interface Shelf {
+  /** What was complete last. */
+  contents?: Contents
+
+  /** CIDs of what is needed, complete or not. */
+  needed: Set<string>
+  coming: Set<string>
+  fetch?: AbortController
+
+  /** Its entries, while it is gone. */
+  served?: KeptEntry[]
+}
+
+export class Wards {
+  readonly #init: WardsInit
+  readonly #shelves = new Map<PeerKey, Shelf>()
+
+  constructor (init: WardsInit) {
+    this.#init = init
+  }
+
+  /** Reads what is here of what was kept before. */
+  async open (records: KeptRecord[]): Promise<void> {
+    for (const { held, quota } of records) {
+      if (held != null) {
+        const shelf = this.#shelf(held.ward)
+
+        try {
+          shelf.contents = await this.#init.fetching.readAll({ root: held.root, rootSize: held.rootSize, quota })
+          shelf.needed = shelf.contents.cids
+        } catch (err) {
+          this.#init.log.error('what was kept for %s cannot be read - %e', held.ward, err)
+        }
+      }
+    }
+  }
+
+  /** `true` if all is here that is said to be kept by a record. */
+  isWhole ({ held }: KeptRecord): boolean {
+    const needed = held == null ? undefined : this.#shelves.get(held.ward)?.contents?.cids
+
+    return needed != null && [...needed].every(cid => this.#init.blocks.has(CID.parse(cid)))
+  }
+
+  /** `true` if a ward needs bytes, or will. */
+  needs (cid: CID): boolean {
+    const text = String(cid)
+
+    return [...this.#shelves.values()].some(({ needed, coming }) => needed.has(text) || coming.has(text))
+  }
+
+  /** Bytes of contents that are kept of a ward. */
+  bytesOf (ward: PeerKey): number {
+    const contents = this.#shelves.get(ward)?.contents
+    const sizes = new Map(contents?.selected.map(({ cid, size }) => [String(cid), size]))
+
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0)
+  }
+
+  fetch ({ assignment, quota, sources }: Extract<ContingencyOutput, { type: 'fetch' }>): void {
+    const { root, ward } = assignment
+    const shelf = this.#shelf(ward)
+    const fetch = new AbortController()
+    shelf.fetch?.abort()
+    shelf.fetch = fetch
+    const told = (ok: boolean, full = false): void => {
+      if (shelf.fetch === fetch) {
+        shelf.fetch = undefined
+        this.#init.onFetched(ward, root, ok, full)
+      }
+    }
+
+    this.#init.fetching.fetch({ ...assignment, quota, sources }, cids => { shelf.coming = cids }, { signal: fetch.signal }).then(contents => {
+      if (shelf.fetch === fetch) {
+        shelf.contents = contents
+        told(true)
+      }
+    }, (err: unknown) => {
+      this.#init.log('could not fetch what %s has - %e', ward, err)
+      told(false, (err as Error).name === 'StoreFullError')
+    })
+  }
+
+  /** Lets go of what is not part of the newest snapshot. */
+  async tidy (ward: PeerKey): Promise<void> {
+    const shelf = this.#shelf(ward)
+    const old = shelf.needed
+    shelf.needed = shelf.contents?.cids ?? new Set()
+    await this.#release(old)
+
+    if (shelf.served != null) {
+      this.#serve(ward, shelf)
+    }
+  }
+
+  /** Lets go of everything of a ward. */
+  async drop (ward: PeerKey): Promise<void> {
+    const shelf = this.#shelves.get(ward)
+    shelf?.fetch?.abort()
+    this.serve(ward, false)
+    this.#shelves.delete(ward)
+    await this.#release(new Set([...shelf?.needed ?? [], ...shelf?.coming ?? []]))
+  }
+
+  /** Answers for a ward, or stops doing so. */
+  serve (ward: PeerKey, on: boolean): void {
+    const shelf = this.#shelf(ward)
+
+    if (on) {
+      this.#serve(ward, shelf)
+    } else {
+      const served = shelf.served ?? []
+      shelf.served = undefined
+      served.forEach(entry => { this.#init.onEntry('entry:removed', entry) })
+    }
+  }
+
+  isServing (ward: PeerKey): boolean {
+    return this.#shelves.get(ward)?.served != null
+  }
+
+  /** Entries of all wards that are gone. */
+  * entries (): Generator<KeptEntry> {
+    for (const { served } of this.#shelves.values()) {
+      yield * served ?? []
+    }
+  }
+
+  /** Ends everything that is under way. */
+  close (): void {
+    this.#shelves.forEach(({ fetch }) => { fetch?.abort() })
+    this.#shelves.clear()
+  }
+
+  #serve (ward: PeerKey, shelf: Shelf): void {
+    const peerId = peerIdFromString(ward)
+    const before = new Map(shelf.served?.map(entry => [keyOf(entry), entry]))
+    shelf.served = (shelf.contents?.selected ?? []).flatMap(item => {
+      if (item.type !== 'entry') {
+        return []
+      }
+
+      const { cid, name, path, size, mediaType, modified } = item
+      const entry = { cid, name, path, size, ...mediaType != null && { mediaType }, ...modified != null && { modified }, ward: peerId }
+
+      return [before.get(keyOf(entry)) ?? entry]
+    })
+    const now = new Set(shelf.served)
+    const known = new Set(before.values())
+    known.forEach(entry => now.has(entry) || this.#init.onEntry('entry:removed', entry))
+    now.forEach(entry => known.has(entry) || this.#init.onEntry('entry:added', entry))
+  }
+
+  async #release (cids: Set<string>): Promise<void> {
+    for (const cid of cids) {
+      await this.#init.blocks.release(CID.parse(cid)).catch((err: unknown) => { this.#init.log.error('could not delete %s - %e', cid, err) })
+    }
+  }
+
+  #shelf (ward: PeerKey): Shelf {
+    const shelf = this.#shelves.get(ward) ?? { needed: new Set<string>(), coming: new Set<string>() }
+    this.#shelves.set(ward, shelf)
+
+    return shelf
+  }
+}
+
+function keyOf ({ cid, path, name }: KeptEntry): string {
+  return `${cid} ${path}/${name}`
+}
+

@@ -9,6 +9,7 @@ import { noise } from '@libp2p/noise'
 import { webSockets } from '@libp2p/websockets'
 import { WebRTC, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { browserStorage } from './browser-storage.ts'
+import { joinedSends } from './joined-sends.ts'
 import { lazyDht } from './lazy-dht.ts'
 import { safeYamux } from './safe-yamux.ts'
 import { sayGoodbyeOnPageHide, watchVisibility } from './visibility.ts'
@@ -30,7 +31,7 @@ export async function platformDefaults ({ network, dataDir, iceServers }: Platfo
     kept: await browserStorage(dataDir),
     listen: ['/p2p-circuit', '/webrtc'],
     libp2p: {
-      transports: [webSockets(), ...webRtcTransports(iceServers)],
+      transports: [joinedSends(webSockets()), ...webRtcTransports(iceServers)],
       connectionEncrypters: [noise()],
       streamMuxers: [safeYamux()],
       connectionGater: { denyDialMultiaddr: isBlocked },

@@ -11,6 +11,7 @@
  */
 
 import { webSockets } from '@libp2p/websockets'
+import { joinedSends } from './joined-sends.ts'
 import type { Listener, Transport } from '@libp2p/interface'
 import type { Server, Socket } from 'node:net'
 
@@ -29,7 +30,7 @@ export interface WebSocketLimits {
 
 /** The transport of @libp2p/websockets, with bounds on what comes in. */
 export function boundedWebSockets ({ idleTimeout = IDLE_TIMEOUT }: WebSocketLimits = {}): ReturnType<typeof webSockets> {
-  const factory = webSockets()
+  const factory = joinedSends(webSockets())
 
   return components => {
     const transport = factory(components)

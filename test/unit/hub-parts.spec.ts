@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { DiskWatch } from '../../src/node/disk-watch.ts'
 import { listenError, startError } from '../../src/node/listen-error.ts'
 import { freeOnDisconnect } from '../../src/node/reservations.ts'
@@ -112,6 +113,42 @@ describe('WebSockets of a hub', () => {
 
     expect(connection.status).to.equal('open')
     await peer.stop()
+  })
+
+  it('send what is in many parts in few messages', async () => {
+    await start(60_000)
+    const sizes: number[] = []
+    const { WebSocket: original } = globalThis
+    globalThis.WebSocket = class extends original {
+      constructor (url: string | URL) {
+        super(url)
+        this.addEventListener('message', ({ data }) => { sizes.push(data.byteLength) })
+      }
+    }
+
+    try {
+      const parts = Array.from({ length: 800 }, (_, i) => new Uint8Array(1_024).fill(i))
+      await hub.handle('/parts', stream => { stream.send(new Uint8ArrayList(...parts)) })
+      const peer = await makeBare({ addresses: { listen: [] }, transports: [boundedWebSockets()] })
+      const stream = await peer.dialProtocol(multiaddr(hub.getMultiaddrs()[0]), '/parts')
+      const received = new Uint8ArrayList()
+      await new Promise<void>(resolve => {
+        stream.addEventListener('message', ({ data }) => {
+          received.append(data)
+
+          if (received.byteLength === 800 * 1_024) {
+            resolve()
+          }
+        })
+      })
+
+      expect(Buffer.compare(received.subarray(), Buffer.concat(parts))).to.equal(0)
+      expect(sizes.filter(size => size === 1_024)).to.deep.equal([])
+      expect(Math.max(...sizes)).to.be.within(60_000, 256 * 1_024)
+      await peer.stop()
+    } finally {
+      globalThis.WebSocket = original
+    }
   })
 
   it('answer a handshake', async () => {

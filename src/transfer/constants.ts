@@ -30,8 +30,13 @@ export const MAX_MESSAGE_SIZE = Math.max(BLOCK_SIZE, MAX_NODE_SIZE, 128 * 1024) 
  */
 export const MAX_WINDOW = 3 * 1024 * 1024
 
-/** The same over WebRTC, whose sender buffers 2 MiB at most. */
-export const MAX_WINDOW_WEBRTC = 1024 * 1024
+/**
+ * The same over WebRTC, where nothing but this holds the sender back, so that
+ * blocks taken back and still coming have to fit as well. Half of it bounds the
+ * size of a request: reads of less than a piece cost pages much, as each is a
+ * question to another process that blocks the page.
+ */
+export const MAX_WINDOW_WEBRTC = 2 * 1024 * 1024
 
 /** Bytes asked of a peer before anything is known about it; doubles each round trip. */
 export const INITIAL_WINDOW = 256 * 1024

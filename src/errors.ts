@@ -148,3 +148,15 @@ export class NotStartedError extends Error {
     super(message, options)
   }
 }
+
+/** Encrypted bytes cannot be read: they are damaged, or were encrypted with another key or passphrase. Nothing changed. */
+export class DecryptionError extends Error {
+  static name = 'DecryptionError'
+  static code = 'ERR_DECRYPTION'
+  name = DecryptionError.name
+  code = DecryptionError.code
+
+  constructor (message = 'Could not decrypt', options?: ErrorOptions) {
+    super(message, options)
+  }
+}

@@ -6,6 +6,7 @@
  */
 
 export { createNode } from './node/index.ts'
+export { exportIdentity, importIdentity } from './node/identity.ts'
 export type { Downloadable, Node, NodeEvents, NodeInit, NodeServices } from './node/index.ts'
 export type { IceServer, StorageReport } from './node/platform.ts'
 export type { Entry } from './content/index.ts'

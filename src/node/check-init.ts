@@ -1,3 +1,4 @@
+import { isPrivateKey } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { InvalidParametersError } from '../errors.ts'
 import type { NodeInit } from './index.ts'
@@ -9,7 +10,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  *
  * @throws {InvalidParametersError} one of them cannot be used
  */
-export function checkInit ({ network = 'formicary', name = '', dataDir, bootstrap = [], listen = [], iceServers = [] }: NodeInit): void {
+export function checkInit ({ network = 'formicary', name = '', dataDir, identity, bootstrap = [], listen = [], iceServers = [] }: NodeInit): void {
   if (typeof network !== 'string' || !/^[\w.-]{1,64}$/.test(network)) {
     throw new InvalidParametersError(`network should be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(network)}`)
   }
@@ -20,6 +21,10 @@ export function checkInit ({ network = 'formicary', name = '', dataDir, bootstra
 
   if (dataDir != null && (typeof dataDir !== 'string' || dataDir === '' || dataDir.includes('\0'))) {
     throw new InvalidParametersError(`dataDir should be a path, not ${JSON.stringify(dataDir)}`)
+  }
+
+  if (identity != null && !isPrivateKey(identity)) {
+    throw new InvalidParametersError('identity should be a PrivateKey of libp2p, as importIdentity gives')
   }
 
   for (const [option, addresses] of Object.entries({ bootstrap, listen })) {

@@ -29,7 +29,7 @@ import type { Member, Membership, MembershipEvents, MembersOptions } from '../me
 import type { FindOptions, Hit, Search } from '../search/index.ts'
 import type { Store } from '../store/index.ts'
 import type { DownloadOptions, ReadOptions, Transfer, TransferEvents } from '../transfer/index.ts'
-import type { AbortOptions, Libp2p, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, Libp2p, PeerId, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pInit, ServiceFactoryMap } from 'libp2p'
 import type { CID } from 'multiformats/cid'
@@ -67,6 +67,15 @@ export interface NodeInit {
    * @default nothing outlives the process, and downloads are kept in memory
    */
   dataDir?: string
+
+  /**
+   * Who the node is: a key from {@link importIdentity}, or any other private
+   * key of libp2p, to be this node on another device. It is kept in `dataDir`.
+   * Two nodes with one identity should not run at the same time.
+   *
+   * @default the identity in `dataDir`, or a new one
+   */
+  identity?: PrivateKey
 
   /**
    * Addresses of nodes that are known to be in the colony. One that answers is
@@ -219,6 +228,15 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
   storage (): Promise<StorageReport>
 
   /**
+   * The private key of this node, encrypted with a passphrase of 8 characters
+   * or more, as one line of text; see {@link importIdentity}. Works whether the
+   * node is running or not.
+   *
+   * @throws {InvalidParametersError} the passphrase cannot be used
+   */
+  exportIdentity (passphrase: string): Promise<string>
+
+  /**
    * Enters the colony through one more known node, and resolves when that is
    * connected, has said what it speaks, and is known as a member.
    *
@@ -258,7 +276,7 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
  * }
  * ```
  *
- * @throws {InvalidParametersError} an option cannot be used; nothing was done
+ * @throws {InvalidParametersError} an option cannot be used; nothing was done. Or `dataDir` holds another identity than `identity`; nothing changed
  * @throws {DataDirInUseError} another node uses `dataDir`
  * @throws {StoreFullError} there is no room for records in `dataDir`
  * @throws {StoreWriteError} `dataDir` cannot be made or written to
@@ -271,8 +289,10 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
   await open()
 
   try {
+    const identity = init.libp2p?.privateKey ?? await loadIdentity(platform.kept.datastore, init.identity)
     const node = new FormicaryNode({
-      libp2p: await libp2pOf({ ...init, network }, platform),
+      libp2p: await libp2pOf({ ...init, network, identity }, platform),
+      identity,
       bootstrap: init.bootstrap ?? [],
       protocols: protocolsOf(network),
       open,
@@ -294,14 +314,14 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
   }
 }
 
-async function libp2pOf ({ network, name, listen, uploadSlots, uploadLimit, ...init }: NodeInit & { network: string }, platform: Defaults): Promise<Libp2p<NodeServices>> {
+async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadLimit, ...init }: NodeInit & { network: string }, platform: Defaults): Promise<Libp2p<NodeServices>> {
   const { datastore } = platform.kept
   const store = init.store ?? platform.kept.store
 
   return createLibp2p<NodeServices>({
     ...platform.libp2p,
     datastore,
-    privateKey: await loadIdentity(datastore),
+    privateKey: identity,
     addresses: { listen: listen ?? platform.listen, announceFilter: reachable },
     connectionManager: { inboundConnectionThreshold: INBOUND_THRESHOLD, maxIncomingPendingConnections: INBOUND_THRESHOLD, ...platform.libp2p.connectionManager },
     ...init.libp2p,

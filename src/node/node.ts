@@ -2,6 +2,7 @@ import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
 import { InvalidParametersError, NotStartedError } from '../errors.ts'
 import { Entrance } from './entrance.ts'
+import { exportIdentity } from './identity.ts'
 import { IdleConnections } from './idle-connections.ts'
 import type { StorageReport } from './platform.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
@@ -10,12 +11,15 @@ import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit } from '../search/index.ts'
 import type { DownloadOptions, ReadOptions, Source } from '../transfer/index.ts'
-import type { AbortOptions, Libp2p, PeerId } from '@libp2p/interface'
+import type { AbortOptions, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** What a node is made of. */
 export interface FormicaryNodeInit {
   libp2p: Libp2p<NodeServices>
+
+  /** The private key of the node. */
+  identity: PrivateKey
   bootstrap: Array<string | Multiaddr>
 
   /** Protocols of the services that have to notice who comes in. */
@@ -125,6 +129,10 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
 
   async storage (): Promise<StorageReport> {
     return this.#init.storage()
+  }
+
+  async exportIdentity (passphrase: string): Promise<string> {
+    return exportIdentity(this.#init.identity, passphrase)
   }
 
   async start (): Promise<void> {

@@ -24,7 +24,6 @@
 
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { isPrivateKey } from '@libp2p/interface'
-import { scryptAsync } from '@noble/hashes/scrypt.js'
 import { Key } from 'interface-datastore'
 import { base64url } from 'multiformats/bases/base64'
 import { hashSync } from '../content/index.ts'
@@ -169,6 +168,8 @@ function encodePassphrase (passphrase: string): Bytes {
 
 async function deriveKey (password: Bytes, head: Bytes, use: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
   const [logN, r, p] = head
+  // pages load it when they need it, which is seldom
+  const { scryptAsync } = await import('@noble/hashes/scrypt.js')
   const bytes = await scryptAsync(password, head.subarray(3), { N: 2 ** logN, r, p, dkLen: 32, maxmem: 2 * MAX_MEMORY })
 
   return crypto.subtle.importKey('raw', Uint8Array.from(bytes), 'AES-GCM', false, [use])

@@ -4,7 +4,7 @@ import { CustomProgressEvent } from 'progress-events'
 import { optionalComponent } from '../components.ts'
 import { delay, waitFor } from '../delay.ts'
 import { Driver } from '../driver.ts'
-import { NotFoundError, NotStartedError } from '../errors.ts'
+import { NotStartedError } from '../errors.ts'
 import { Blocks } from './blocks.ts'
 import { Challenges } from './challenges.ts'
 import { checkInit } from './check-init.ts'
@@ -28,7 +28,7 @@ import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './co
 import type { Contingency, ContingencyCatalog, ContingencyComponents, ContingencyEvents, ContingencyInit, ContingencyMember, ContingencyStatus, KeptEntry, Recovery, RecoverOptions } from './index.ts'
 import type { Vault } from './vault.ts'
 import type { PeerKey } from '../core.ts'
-import type { AbortOptions, Logger, Startable } from '@libp2p/interface'
+import type { AbortOptions, Logger, PeerId, Startable } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
 /** Events of membership that say what became of somebody. */
@@ -355,7 +355,7 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
   }
 
   #tell (event: ContingencyEvent): void {
-    const id = peerIdFromString
+    const id = (peer: PeerKey): PeerId => peerIdFromString(peer)
 
     switch (event.type) {
       case 'protected': this.safeDispatchEvent('contingency:protected', { detail: { epoch: event.epoch, contingents: event.contingents.map(id) } }); break

@@ -120,7 +120,7 @@ export class OwnState implements VaultBackend {
     this.#changed()
   }
 
-  async keep (key: ItemKey, bytes: Uint8Array, options?: AbortOptions): Promise<CID> {
+  async keep (_key: ItemKey, bytes: Uint8Array, options?: AbortOptions): Promise<CID> {
     return this.#init.blocks.add(bytes, options)
   }
 

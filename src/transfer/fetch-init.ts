@@ -1,3 +1,4 @@
+import type { CatalogName } from './index.ts'
 import type { FinderInit } from './finder.ts'
 import type { PieceBuffers } from './piece-buffers.ts'
 import type { Entry, Manifest } from '../content/index.ts'
@@ -9,6 +10,10 @@ import type { CID } from 'multiformats/cid'
 /** What a `Fetch` works with. */
 export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded'> {
   cid: CID
+
+  /** Which catalog it is for, and the key of its part. */
+  into: CatalogName
+  key: string
   name?: string
   path?: string
   size?: number

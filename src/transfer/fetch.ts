@@ -9,13 +9,14 @@ import { keptManifest } from './kept-manifest.ts'
 import { ManifestFetch } from './manifest-fetch.ts'
 import { PieceFetch } from './piece-fetch.ts'
 import { STALLED_TIMEOUT, UNKNOWN_LATENESS } from './constants.ts'
+import { progressOf } from './progress.ts'
 import { Rate } from './rate.ts'
 import { Readers } from './readers.ts'
 import { Sizes } from './sizes.ts'
-import { openPart, piecesOf, readFinished, storedBytes, verifiedPieces } from './stored.ts'
+import { openPart, piecesOf, readFinished, verifiedPieces } from './stored.ts'
 import type { Message } from './core/messages.ts'
 import type { FetchInit } from './fetch-init.ts'
-import type { Source, TransferProgress } from './index.ts'
+import type { CatalogName, Source, TransferProgress } from './index.ts'
 import type { PeerActions } from './piece-fetch.ts'
 import type { PieceReader } from './readers.ts'
 import type { Session, SessionEnd } from './session.ts'
@@ -31,6 +32,12 @@ import type { CID } from 'multiformats/cid'
  */
 export class Fetch {
   readonly cid: CID
+
+  /** Which catalog it is for. */
+  readonly into: CatalogName
+
+  /** `true` if it was given up because nobody wants it in that catalog any more. */
+  unwanted = false
 
   /** The entry, once all is stored. Rejects with the reason why that failed. */
   readonly done: Promise<Entry>
@@ -61,6 +68,7 @@ export class Fetch {
 
   constructor (init: FetchInit) {
     this.cid = init.cid
+    this.into = init.into
     this.#init = init
     this.#size = init.size
     this.users = new DownloadUsers(() => this.#progress(), init.log)
@@ -90,9 +98,10 @@ export class Fetch {
     return this.#ended.signal.aborted
   }
 
-  /** Gives it up if nobody waits for it any more. */
+  /** Gives it up if nobody waits for it any more. Those who want it in another catalog fetch it for that one then. */
   endIfUnwanted (): void {
-    if (this.users.none) {
+    if (!this.users.want(this.into)) {
+      this.unwanted = true
       this.fail(new AbortError('Nobody waits for the download any more'))
     }
   }
@@ -211,7 +220,7 @@ export class Fetch {
 
   async #findManifest (): Promise<Manifest> {
     if (isNodeCid(this.cid)) {
-      this.#manifests = new ManifestFetch(this.cid, this.#peerActions, keptManifest(this.#init.store, this.cid, this.#init.log, this.#ended))
+      this.#manifests = new ManifestFetch(this.cid, this.#peerActions, keptManifest(this.#init, this.#ended))
       this.#sessions.forEach(session => { this.#manifests?.join(session) })
       this.#finder.start()
       const manifest = await this.#manifests.manifest
@@ -383,18 +392,8 @@ export class Fetch {
   }
 
   #progress (): TransferProgress {
-    const { manifest } = this
-    const bytes = manifest == null || this.#pieces == null ? 0 : storedBytes(manifest, this.#pieces.have)
-    const rate = this.#rate.perSecond(performance.now())
-    const left = (manifest?.size ?? Infinity) - bytes
+    const { cid, manifest, have } = this
 
-    return {
-      cid: this.cid,
-      size: manifest?.size,
-      bytes,
-      rate,
-      peers: this.#sessions.size,
-      msLeft: left === 0 ? 0 : left < Infinity && rate > 0 ? left * 1000 / rate : undefined
-    }
+    return progressOf({ cid, manifest, have, rate: this.#rate.perSecond(performance.now()), peers: this.#sessions.size })
   }
 }

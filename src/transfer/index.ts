@@ -40,7 +40,7 @@
  *
  * With a `catalog` among the components, what is shared is served, and what
  * was fetched is shared; without one, only the pieces of running downloads
- * are. With a content routing, such as a DHT, contents are announced there and
+ * are. What a second catalog, `kept`, has is served as well. With a content routing, such as a DHT, contents are announced there and
  * holders are found there.
  *
  * @module
@@ -110,6 +110,9 @@ export interface TransferContent {
   close (): Promise<void>
 }
 
+/** One of the catalogs of a node: of what it shares, or of what it keeps for others. */
+export type CatalogName = 'catalog' | 'kept'
+
 /** A catalog, as transfer uses it. */
 export interface TransferCatalog extends TypedEventTarget<{
   'entry:added': CustomEvent<Entry>
@@ -144,7 +147,12 @@ export interface TransferComponents {
   connectionManager: ConnectionManager
   contentRouting: ContentRouting
   logger: ComponentLogger
+
+  /** What this node shares. */
   catalog?: TransferCatalog
+
+  /** What it keeps for others: served like the rest, and not shared by itself. */
+  kept?: TransferCatalog
 
   /** Who else is in the colony: they are asked for contents, besides those that are connected. */
   membership?: TransferMembership
@@ -185,7 +193,7 @@ export interface TransferProgress {
 /**
  * Progress of one download: how far it is (about ten times a second, and at
  * the end), a piece was verified and stored, a peer came, went, or was banned.
- * `from` names who sent the piece; an earlier download had it if that is nobody.
+ * `from` names who sent the piece; this node had it already if that is nobody.
  */
 export type TransferProgressEvent =
   | ProgressEvent<'transfer:progress', TransferProgress>
@@ -217,6 +225,14 @@ export interface DownloadOptions extends AbortOptions, ProgressOptions<TransferP
    * @default 15_000
    */
   patience?: number
+
+  /**
+   * Which catalog the content is added to. What the other has is copied from
+   * there, so that neither loses it when the other gives it up.
+   *
+   * @default 'catalog'
+   */
+  into?: CatalogName
 }
 
 /** Settings of one `read()`. */
@@ -244,7 +260,7 @@ export interface BannedPeer {
 
 /** What happens to transfer. */
 export interface TransferEvents {
-  /** A content was fetched, and is in the catalog if there is one. */
+  /** A content was fetched, or copied, and is in the catalog it was for if there is one. */
   'transfer:done': CustomEvent<Entry>
 
   /** A peer sent bytes that are not what their hash says; nothing is fetched from it or sent to it any more. */
@@ -261,12 +277,13 @@ export interface Transfer extends TypedEventTarget<TransferEvents> {
 
   /**
    * Fetches, verifies and stores a content; if it is in the catalog already,
-   * its entry is returned at once. Continues what an earlier download stored.
-   * Several downloads of one content are one.
+   * its entry is returned at once. Continues what an earlier download into the
+   * same catalog stored. Several downloads of one content are one; those into
+   * another catalog wait for it, and copy it then.
    *
    * @throws {NotFoundError} nobody has what is missing, for longer than `patience`; what is verified is kept
    * @throws {InvalidManifestError} the content is not one that this protocol carries
-   * @throws {InvalidParametersError} the CID is not of the profile, or an option cannot be used
+   * @throws {InvalidParametersError} the CID is not of the profile, or an option cannot be used, or there is no such catalog
    * @throws {StoreFullError} there is no room for the bytes; what is verified is kept
    * @throws {StoreWriteError} the bytes could not be stored; what is verified is kept
    * @throws {NotStartedError} the node is stopped; what is verified is kept
@@ -277,7 +294,8 @@ export interface Transfer extends TypedEventTarget<TransferEvents> {
   /**
    * Yields verified bytes in order: from this node if it has them, otherwise
    * as they arrive, these before all others. The whole content is fetched and
-   * kept as by {@link Transfer.download}, unless the reader stops before.
+   * kept as by {@link Transfer.download}, unless the reader stops before, or it
+   * is being fetched for another catalog already.
    *
    * @throws {ContentChangedError} the file changed while it was read
    * @throws like {@link Transfer.download}

@@ -43,9 +43,9 @@ export async function keepManifest (part: Part, manifest: Manifest, log: Logger)
  *
  * @throws the reason of the signal, once it is aborted
  */
-export async function keptManifest (store: Store, root: CID, log: Logger, { signal }: AbortOptions): Promise<Manifest | undefined> {
+export async function keptManifest ({ store, key, cid: root, log }: { store: Store, key: string, cid: CID, log: Logger }, { signal }: AbortOptions = {}): Promise<Manifest | undefined> {
   try {
-    const bytes = await store.kept(String(root))
+    const bytes = await store.kept(key)
     const manifest = bytes == null ? undefined : await rebuild(bytes, signal)
 
     if (manifest == null || manifest.root.equals(root)) {

@@ -22,7 +22,7 @@ export function checkInit ({ uploadSlots = UPLOAD_SLOTS, uploadLimit = Infinity,
  * @throws {InvalidParametersError} an option cannot be used
  * @throws the reason of `signal`, if it is aborted
  */
-export function checkOptions ({ signal, patience, sources, name = '', path = '' }: DownloadOptions): void {
+export function checkOptions ({ signal, patience, sources, into = 'catalog', name = '', path = '' }: DownloadOptions): void {
   signal?.throwIfAborted()
 
   // a longer path would make the record unreadable, and anything else whoever indexes the entry fail
@@ -32,6 +32,10 @@ export function checkOptions ({ signal, patience, sources, name = '', path = '' 
 
   if (patience != null && !(patience >= 0)) {
     throw new InvalidParametersError(`patience should be 0 or more, not ${patience}`)
+  }
+
+  if (into !== 'catalog' && into !== 'kept') {
+    throw new InvalidParametersError(`into should be catalog or kept, not ${String(into)}`)
   }
 
   if (sources != null && !Array.isArray(sources)) {

@@ -11,8 +11,8 @@ import type { Logger } from '@libp2p/interface'
  * size, as a content of one piece may have been before the size was certain,
  * has no verified bytes and is thrown away. The manifest is kept with the part.
  */
-export async function openPart ({ store, log }: { store: Store, log: Logger }, manifest: Manifest, name: string): Promise<Part> {
-  const part = await anyPart(store, manifest, name)
+export async function openPart ({ store, key, log }: { store: Store, key: string, log: Logger }, manifest: Manifest, name: string): Promise<Part> {
+  const part = await anyPart(store, key, manifest, name)
 
   if (manifest.pieceCount > 1) {
     await keepManifest(part, manifest, log)
@@ -21,9 +21,7 @@ export async function openPart ({ store, log }: { store: Store, log: Logger }, m
   return part
 }
 
-async function anyPart (store: Store, manifest: Manifest, name: string): Promise<Part> {
-  const key = String(manifest.root)
-
+async function anyPart (store: Store, key: string, manifest: Manifest, name: string): Promise<Part> {
   try {
     return await store.part(key, { size: manifest.size, name })
   } catch (err) {

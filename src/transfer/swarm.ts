@@ -170,6 +170,31 @@ export class Swarm implements SessionHandler, Holding {
     this.#sessions.get(peer)?.end()
   }
 
+  /** Where the content was opened it may be gone: opens it anew, from wherever it is. */
+  async reopen (): Promise<void> {
+    const before = this.#opening
+
+    if (before == null) {
+      return
+    }
+
+    const opening = this.#init.open()
+    this.#opening = opening
+    const content = await opening.catch(() => undefined)
+
+    // unless that was let go of meanwhile, and closed
+    if (this.#opening === opening) {
+      this.#content = content
+      closeContent(before)
+
+      if (content == null) {
+        this.close()
+      }
+    } else {
+      closeContent(before)
+    }
+  }
+
   /** The content is not shared any more. */
   close (): void {
     this.#letGo()
@@ -238,7 +263,7 @@ export class Swarm implements SessionHandler, Holding {
   }
 
   #letGo (): void {
-    void this.#opening?.then(async content => { await content?.close() }).catch(() => {})
+    closeContent(this.#opening)
     this.#opening = undefined
     this.#content = undefined
   }
@@ -249,4 +274,8 @@ export class Swarm implements SessionHandler, Holding {
       this.#init.onEmpty()
     }
   }
+}
+
+function closeContent (opening?: Promise<TransferContent | undefined>): void {
+  void opening?.then(async content => { await content?.close() }).catch(() => {})
 }

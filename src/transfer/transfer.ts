@@ -1,37 +1,31 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { CID } from 'multiformats/cid'
-import { optionalComponent } from '../components.ts'
 import { PIECE_SIZE } from '../content/index.ts'
 import { waitFor } from '../delay.ts'
-import { directConnection, openDirect } from '../direct.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { Announcer } from './announcer.ts'
-import { DIAL_TIMEOUT, MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
+import { Catalogs, partKey } from './catalogs.ts'
+import { MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
+import { Contacts } from './contacts.ts'
+import { Copies } from './copies.ts'
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
-import { otherMembers } from './other-members.ts'
 import { checkInit, checkOptions } from './options.ts'
 import { PieceBuffers } from './piece-buffers.ts'
 import { rangesOf } from './ranges.ts'
 import { Server } from './server.ts'
 import { Swarm } from './swarm.ts'
 import type {
-  BannedPeer, DownloadOptions, ReadOptions, Source, Transfer as TransferInterface, TransferCatalog, TransferComponents,
-  TransferEvents, TransferInit
+  BannedPeer, CatalogName, DownloadOptions, ReadOptions, Source, Transfer as TransferInterface, TransferComponents, TransferEvents,
+  TransferInit
 } from './index.ts'
 import type { Session } from './session.ts'
 import type { Entry } from '../content/entry.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Finished } from '../store/index.ts'
-import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
-
-/** Neighbours that are asked for a content when nobody is known to have it. */
-const MAX_NEIGHBOURS = 16
-
-/** A lookup in the content routing takes no longer, in ms. */
-const LOOKUP_TIMEOUT = 30_000
+import type { Connection, Logger, Startable, Stream } from '@libp2p/interface'
 
 /** Fetches and serves contents. */
 export class Transfer extends TypedEventEmitter<TransferEvents> implements TransferInterface, Startable {
@@ -47,12 +41,13 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   readonly #swarms = new Map<string, Swarm>()
   readonly #banned = new Set<PeerKey>()
   readonly #announcer: Announcer
+  readonly #contacts: Contacts
 
-  /** Connected peers that speak the protocol. */
-  readonly #neighbours = new Map<PeerKey, PeerId>()
+  readonly #copies: Copies
   #topology?: string
   #downloaded = 0
-  #catalog?: TransferCatalog
+  #catalogs = new Catalogs({})
+  #unlisten = (): void => {}
   #started = false
 
   constructor (components: TransferComponents, init: TransferInit) {
@@ -66,6 +61,13 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#server = new Server({ slots: uploadSlots, limit: uploadLimit, log: this.#log })
     this.#buffers = new PieceBuffers(init.memory)
     this.#lines = new Lines(this.#protocol, session => { void this.#accept(session) })
+    this.#copies = new Copies({
+      store: init.store,
+      log: this.#log,
+      isBusy: cid => this.#swarms.get(String(cid))?.fetch != null || !this.#started,
+      onFinished: async (into, manifest, finished, path) => this.#add(into, manifest, finished, path)
+    })
+    this.#contacts = new Contacts(components, this.#lines)
     this.#announcer = new Announcer({
       announce: async (cid, signal) => { await components.contentRouting.provide(cid, { signal }) },
       isBusy: () => Array.from(this.#swarms.values()).some(({ fetch }) => fetch != null),
@@ -83,16 +85,15 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   async start (): Promise<void> {
     this.#started = true
-    this.#catalog = optionalComponent(() => this.#components.catalog)
-    this.#catalog?.addEventListener('entry:added', this.#onAdded)
-    this.#catalog?.addEventListener('entry:removed', this.#onRemoved)
+    this.#catalogs = new Catalogs(this.#components)
+    this.#unlisten = this.#catalogs.listen({ added: this.#onAdded, removed: this.#onRemoved })
     await this.#components.registrar.handle(this.#protocol, this.#onStream, {
       maxInboundStreams: MAX_STREAMS,
       maxOutboundStreams: MAX_STREAMS
     })
     this.#topology = await this.#components.registrar.register(this.#protocol, {
-      onConnect: peer => { this.#neighbours.set(String(peer), peer) },
-      onDisconnect: peer => { this.#neighbours.delete(String(peer)) }
+      onConnect: peer => { this.#contacts.connected(peer) },
+      onDisconnect: peer => { this.#contacts.disconnected(peer) }
     })
   }
 
@@ -101,7 +102,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     if (this.#init.announce !== false) {
       this.#announcer.start()
 
-      for (const { cid } of this.#catalog?.entries() ?? []) {
+      for (const { cid } of this.#catalogs.entries()) {
         this.#announcer.add(cid)
       }
     }
@@ -111,18 +112,17 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   async beforeStop (): Promise<void> {
     this.#started = false
     this.#announcer.stop()
-    const fetches = Array.from(this.#swarms.values(), swarm => swarm.fetch)
-    fetches.forEach(fetch => { fetch?.fail(new NotStartedError('The node was stopped')) })
-    await Promise.allSettled(fetches.map(async fetch => fetch?.done))
+    const downloads = [...Array.from(this.#swarms.values(), swarm => swarm.fetch), ...this.#copies.underway]
+    downloads.forEach(download => { download?.fail(new NotStartedError('The node was stopped')) })
+    await Promise.allSettled(downloads.map(async download => download?.done))
   }
 
   async stop (): Promise<void> {
     this.#started = false
-    this.#catalog?.removeEventListener('entry:added', this.#onAdded)
-    this.#catalog?.removeEventListener('entry:removed', this.#onRemoved)
+    this.#unlisten()
     await this.#components.registrar.unhandle(this.#protocol)
     this.#components.registrar.unregister(this.#topology ?? '')
-    this.#neighbours.clear()
+    this.#contacts.clear()
     this.#lines.abort(new NotStartedError('The node was stopped'))
     this.#server.stop()
     this.#swarms.forEach(swarm => { swarm.close() })
@@ -131,19 +131,44 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   async download (cid: CID, options: DownloadOptions = {}): Promise<Entry> {
     this.#check(options)
-    const shared = await this.#shared(cid, options)
+    const { into = 'catalog', name } = options
 
-    if (shared.length > 0) {
-      return shared.find(({ name }) => name === options.name) ?? shared[0]
+    for (;;) {
+      const shared = await this.#catalogs.readable(cid, into, { signal: options.signal ?? undefined })
+
+      if (shared.length > 0) {
+        return shared.find(entry => entry.name === name) ?? shared[0]
+      }
+
+      const entry = await this.#copies.copy(cid, into, this.#catalogs, options) ?? await this.#fetch(cid, into, options)
+
+      if (entry != null) {
+        return entry
+      }
+
+      this.#check(options)
     }
+  }
 
+  /** Waits until a content is fetched; `undefined` if that was for the other catalog. */
+  async #fetch (cid: CID, into: CatalogName, options: DownloadOptions): Promise<Entry | undefined> {
     const { fetch, leave } = await this.#join(cid, options)
 
     try {
-      return await waitFor(fetch.done, options.signal)
+      const entry = await waitFor(fetch.done, options.signal)
+
+      if (fetch.into === into) {
+        return entry
+      }
+    } catch (err) {
+      if (fetch.into === into || !fetch.unwanted) {
+        throw err
+      }
     } finally {
       leave()
     }
+
+    await this.#swarms.get(String(cid))?.fetchEnded
   }
 
   async * read (cid: CID, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
@@ -154,7 +179,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       throw new InvalidParametersError(`Cannot read ${length} bytes at ${offset}`)
     }
 
-    const content = await this.#catalog?.open(cid)
+    const content = await this.#catalogs.open(cid)
 
     if (content != null) {
       try {
@@ -172,7 +197,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   /** Yields bytes as they are verified. */
   async * #readArriving (cid: CID, offset: number, length: number, options: ReadOptions): AsyncGenerator<Uint8Array> {
-    const { fetch, leave } = await this.#join(cid, options)
+    const { fetch, leave } = await this.#join(cid, options, true)
 
     try {
       const manifest = await waitFor(fetch.manifestKnown(), options.signal)
@@ -196,31 +221,16 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
 
     checkOptions(options)
-  }
 
-  /** Entries of a content that can be read, now or when what may have changed is hashed again. */
-  async #shared (cid: CID, { signal }: DownloadOptions): Promise<Entry[]> {
-    const catalog = this.#catalog
-
-    if (await this.#isReadable(cid)) {
-      return catalog?.get(cid) ?? []
+    if (options.into === 'kept' && this.#catalogs.named('kept') == null) {
+      throw new InvalidParametersError('There is no catalog of what is kept')
     }
-
-    await catalog?.settled?.(cid, { signal: signal ?? undefined })
-
-    return await this.#isReadable(cid) ? catalog?.get(cid) ?? [] : []
-  }
-
-  async #isReadable (cid: CID): Promise<boolean> {
-    const content = await this.#catalog?.open(cid)
-    await content?.close()
-
-    return content != null
   }
 
   /** Waits with others for the download of a content: the one that is under way, or a new one. */
-  async #join (cid: CID, options: DownloadOptions): Promise<{ fetch: Fetch, leave: () => void }> {
+  async #join (cid: CID, options: DownloadOptions, reading = false): Promise<{ fetch: Fetch, leave: () => void }> {
     const key = String(cid)
+    await this.#copies.settled(cid, options.into ?? 'catalog')
 
     // one that is being given up has to let go of its part first
     for (let ending = this.#swarms.get(key); ending?.fetch?.ending === true; ending = this.#swarms.get(key)) {
@@ -233,7 +243,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     options.sources?.forEach(source => { fetch.addSource(source) })
 
     // counted at once, or the last of the others could give the download up before
-    const leave = fetch.users.add(options)
+    const leave = fetch.users.add(reading ? { ...options, into: fetch.into } : options)
 
     return {
       fetch,
@@ -244,10 +254,12 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
   }
 
-  #startFetch (swarm: Swarm, { name, path, size }: DownloadOptions): Fetch {
+  #startFetch (swarm: Swarm, { name, path, size, into = 'catalog' }: DownloadOptions): Fetch {
     const { cid } = swarm
     const fetch = new Fetch({
       cid,
+      into,
+      key: partKey(cid, into),
       name,
       path,
       size: Number.isSafeInteger(size) && size! >= 0 && size! <= PIECE_SIZE ? size : undefined,
@@ -255,64 +267,39 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       buffers: this.#buffers,
       log: this.#log,
       connect: async (source, signal) => { await this.#connect(swarm, source, signal) },
-      lookup: signal => this.#lookup(cid, signal),
+      lookup: signal => this.#contacts.lookup(cid, signal),
       isBanned: peer => this.#banned.has(peer),
       ban: peer => { this.#ban(peer, cid) },
       drop: peer => { swarm.drop(peer) },
       onBytes: bytes => { this.#downloaded += bytes },
-      onFinished: async (manifest, finished, path) => this.#add(manifest, finished, path)
+      onFinished: async (manifest, finished, path) => this.#add(into, manifest, finished, path)
     })
     swarm.start(fetch)
 
     return fetch
   }
 
-  async #add (manifest: Manifest, { name, location, version, synced }: Finished, path = ''): Promise<Entry> {
-    const entry = await this.#catalog?.add({ manifest, name, path, location, version, synced }) ??
+  async #add (into: CatalogName, manifest: Manifest, { name, location, version, synced }: Finished, path = ''): Promise<Entry> {
+    const entry = await this.#catalogs.named(into)?.add({ manifest, name, path, location, version, synced }) ??
       { cid: manifest.root, name, path, size: manifest.size }
     this.safeDispatchEvent<Entry>('transfer:done', { detail: entry })
 
     return entry
   }
 
-  async #connect (swarm: Swarm, { holder, addresses = [] }: Source, signal: AbortSignal): Promise<void> {
-    const key = String(holder)
+  async #connect (swarm: Swarm, source: Source, signal: AbortSignal): Promise<void> {
+    const key = String(source.holder)
 
     if (key === String(this.#components.peerId) || swarm.hasSession(key)) {
       return
     }
 
-    const { connectionManager } = this.#components
-    const open = directConnection(connectionManager, key)
-    const idle = open == null ? undefined : this.#lines.take(open)
-
-    if (idle != null) {
-      swarm.begin(idle)
-      return
-    }
-
-    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT)]) }
-    const connection = open ?? await openDirect(connectionManager, key, addresses, options)
-    const line = await this.#lines.open(connection, options)
+    const line = await this.#contacts.reach(source, signal)
 
     if (signal.aborted || swarm.hasSession(key) || !this.#started) {
       this.#lines.idle(line)
     } else {
       swarm.begin(line)
-    }
-  }
-
-  /** Everybody who is connected may have it; so may those whom the content routing knows. */
-  async * #lookup (cid: CID, signal: AbortSignal): AsyncGenerator<Source> {
-    for (const holder of [...this.#neighbours.values()].slice(0, MAX_NEIGHBOURS)) {
-      yield { holder }
-    }
-
-    yield * otherMembers(optionalComponent(() => this.#components.membership), this.#neighbours, MAX_NEIGHBOURS)
-    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_TIMEOUT)]) }
-
-    for await (const { id, multiaddrs } of this.#components.contentRouting.findProviders(cid, options)) {
-      yield { holder: id, addresses: multiaddrs }
     }
   }
 
@@ -331,7 +318,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
       if (this.#banned.has(session.key) || !this.#started) {
         session.line.abort(new ProtocolError('Nothing is served to this peer'))
-      } else if (this.#swarms.has(String(cid)) || (this.#catalog?.get(cid).length ?? 0) > 0) {
+      } else if (this.#swarms.has(String(cid)) || this.#catalogs.has(cid)) {
         await this.#swarm(cid).accept(session)
       } else {
         session.end()
@@ -353,7 +340,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       cid,
       self: String(this.#components.peerId),
       server: this.#server,
-      open: async () => this.#catalog?.open(cid),
+      open: async () => this.#catalogs.open(cid),
       onEmpty: () => {
         if (this.#swarms.get(key) === swarm) {
           this.#swarms.delete(key)
@@ -380,9 +367,13 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   }
 
   readonly #onRemoved = ({ detail: { cid } }: CustomEvent<Entry>): void => {
-    if (this.#catalog?.get(cid).length === 0) {
+    const swarm = this.#swarms.get(String(cid))
+
+    if (this.#catalogs.has(cid)) {
+      void swarm?.reopen()
+    } else {
       this.#announcer.remove(cid)
-      this.#swarms.get(String(cid))?.close()
+      swarm?.close()
     }
   }
 }

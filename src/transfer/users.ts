@@ -1,7 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CustomProgressEvent } from 'progress-events'
 import { PATIENCE, PROGRESS_INTERVAL } from './constants.ts'
-import type { DownloadOptions, TransferProgress, TransferProgressEvent } from './index.ts'
+import type { CatalogName, DownloadOptions, TransferProgress, TransferProgressEvent } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
@@ -25,6 +25,11 @@ export class DownloadUsers {
   /** `true` if nobody is left. */
   get none (): boolean {
     return this.#users.size === 0
+  }
+
+  /** `true` if somebody wants it in this catalog. */
+  want (into: CatalogName): boolean {
+    return [...this.#users].some(user => (user.into ?? 'catalog') === into)
   }
 
   /** How long to go on in vain, in ms: as long as the most patient. */

@@ -47,6 +47,24 @@ export const MEMORY_BUDGET = 32 * 1024 * 1024
 /** Peers that are served at once. libtorrent's default. */
 export const UPLOAD_SLOTS = 8
 
+/** A second after the last foreground bytes, background traffic has all there is, in ms. */
+export const BACKGROUND_QUIET = 1_000
+
+/** Somebody to whom nothing could be sent for so long does not hold background traffic up any more, in ms. */
+export const FOREGROUND_STALL = 10_000
+
+/** What background traffic may have beside foreground traffic, as a share of that: a tenth of all. */
+export const BACKGROUND_SHARE = 1 / 9
+
+/** What it may save up of that, in bytes: as much as a fast network earns between two ticks. */
+export const BACKGROUND_CREDIT = 1024 * 1024
+
+/** Background sessions get a block after so long in any case, in ms: well before they would be dropped as stalled. */
+export const BACKGROUND_PATIENCE = 5_000
+
+/** How often it is looked whether background sessions may have more, in ms. */
+export const BACKGROUND_TICK = 100
+
 /** How often it is decided anew who is served, in ms (BEP 3). */
 export const RECHOKE_INTERVAL = 10_000
 

@@ -1,3 +1,4 @@
+import type { Allowance } from './core/allowance.ts'
 import type { CatalogName } from './index.ts'
 import type { FinderInit } from './finder.ts'
 import type { PieceBuffers } from './piece-buffers.ts'
@@ -19,6 +20,10 @@ export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded'> {
   size?: number
   store: Store
   buffers: PieceBuffers
+
+  /** What downloads in the background may have, and whether this begins as one. */
+  allowance: Allowance
+  background: boolean
   log: Logger
 
   isBanned (peer: PeerKey): boolean
@@ -28,7 +33,7 @@ export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded'> {
   drop (peer: PeerKey, reason: string): void
 
   /** Bytes of blocks have come. */
-  onBytes (bytes: number): void
+  onBytes (bytes: number, background: boolean): void
 
   /** Makes an entry of what was fetched. */
   onFinished (manifest: Manifest, finished: Finished, path?: string): Promise<Entry>

@@ -1,19 +1,19 @@
 import { isNodeCid, isPieceCid, Manifest } from '../content/index.ts'
 import { AbortError } from '@libp2p/interface'
 import { failureOf } from '../delay.ts'
-import { InvalidParametersError, NotFoundError } from '../errors.ts'
+import { InvalidParametersError } from '../errors.ts'
 import { DownloadUsers } from './users.ts'
 import { Bitfield } from './core/bitfield.ts'
 import { Finder } from './finder.ts'
 import { keptManifest } from './kept-manifest.ts'
 import { ManifestFetch } from './manifest-fetch.ts'
+import { Meter } from './meter.ts'
 import { PieceFetch } from './piece-fetch.ts'
-import { STALLED_TIMEOUT, UNKNOWN_LATENESS } from './constants.ts'
+import { UNKNOWN_LATENESS } from './constants.ts'
 import { progressOf } from './progress.ts'
-import { Rate } from './rate.ts'
 import { Readers } from './readers.ts'
 import { Sizes } from './sizes.ts'
-import { openPart, piecesOf, readFinished, verifiedPieces } from './stored.ts'
+import { finishPart, openPart, piecesOf, readFinished, verifiedPieces } from './stored.ts'
 import type { Message } from './core/messages.ts'
 import type { FetchInit } from './fetch-init.ts'
 import type { CatalogName, Source, TransferProgress } from './index.ts'
@@ -36,6 +36,9 @@ export class Fetch {
   /** Which catalog it is for. */
   readonly into: CatalogName
 
+  /** It gives way to other downloads. */
+  background: boolean
+
   /** `true` if it was given up because nobody wants it in that catalog any more. */
   unwanted = false
 
@@ -50,7 +53,6 @@ export class Fetch {
 
   readonly #init: FetchInit
   readonly #finder: Finder
-  readonly #rate = new Rate()
   readonly #sessions = new Map<PeerKey, Session>()
   readonly #dropped = new Set<PeerKey>()
   readonly #ended = new AbortController()
@@ -60,8 +62,7 @@ export class Fetch {
   #size?: number
   readonly #sizes = new Sizes()
   #otherSize = Promise.withResolvers<number>()
-  #hopeAt = performance.now()
-  #bytesAt = performance.now()
+  readonly #meter = new Meter(performance.now())
   readonly #readers: Readers
   #finishing = false
   #finished?: Finished
@@ -69,6 +70,7 @@ export class Fetch {
   constructor (init: FetchInit) {
     this.cid = init.cid
     this.into = init.into
+    this.background = init.background
     this.#init = init
     this.#size = init.size
     this.users = new DownloadUsers(() => this.#progress(), init.log)
@@ -98,11 +100,22 @@ export class Fetch {
     return this.#ended.signal.aborted
   }
 
-  /** Gives it up if nobody waits for it any more. Those who want it in another catalog fetch it for that one then. */
-  endIfUnwanted (): void {
+  /**
+   * Those who wait for it changed: gives it up if nobody does any more, and
+   * gives way as long as nobody is in a hurry. Those who want it in another
+   * catalog fetch it for that one then.
+   */
+  usersChanged (): void {
+    const { background } = this.users
+
     if (!this.users.want(this.into)) {
       this.unwanted = true
       this.fail(new AbortError('Nobody waits for the download any more'))
+    } else if (background !== this.background) {
+      this.background = background
+      this.#pieces?.background(background)
+      // the others are told in a hello
+      this.#beginAnew('it is in another hurry')
     }
   }
 
@@ -128,10 +141,22 @@ export class Fetch {
 
   /** A session is open. */
   opened (session: Session): void {
+    if (session.background !== this.background) {
+      // it was begun in another hurry
+      this.#init.drop(session.key, 'it was told another hurry')
+      this.#finder.retry()
+
+      return
+    }
+
     this.#sessions.set(session.key, session)
     this.#finder.connected(session.key)
     this.users.report({ type: 'transfer:peer', detail: { cid: this.cid, peer: session.peer, state: 'joined' } })
-    this.#hopeAt = this.#pieces == null ? performance.now() : this.#hopeAt
+
+    if (this.#pieces == null) {
+      this.#meter.hope(performance.now())
+    }
+
     this.#considerSizes()
     this.#manifests?.join(session)
     this.#joinPieces(session)
@@ -156,12 +181,11 @@ export class Fetch {
   /** A message came in a session. */
   message (session: Session, message: Message): void {
     if (message.type === 'block') {
-      this.#bytesAt = performance.now()
-      this.#rate.add(message.bytes.byteLength, this.#bytesAt)
-      this.#init.onBytes(message.bytes.byteLength)
+      this.#meter.bytes(message.bytes.byteLength, performance.now())
+      this.#init.onBytes(message.bytes.byteLength, this.background)
       this.#finder.useful(session.key)
     } else if (message.type === 'node' && message.bytes != null) {
-      this.#hopeAt = performance.now()
+      this.#meter.hope(performance.now())
     }
 
     this.#manifests?.message(session.key, message)
@@ -258,7 +282,7 @@ export class Fetch {
       if (size != null) {
         this.#pieces = undefined
         this.#size = size
-        this.#beginAnew()
+        this.#beginAnew('the content has another size than we thought')
         await (await opening).discard()
 
         return undefined
@@ -273,9 +297,9 @@ export class Fetch {
   }
 
   /** Ends all sessions, in which there may be answers under way to what is not asked for any more, and begins others. */
-  #beginAnew (): void {
+  #beginAnew (reason: string): void {
     const peers = [...this.#sessions.keys()]
-    peers.forEach(peer => { this.#init.drop(peer, 'the content has another size than we thought') })
+    peers.forEach(peer => { this.#init.drop(peer, reason) })
     this.#finder.retry()
   }
 
@@ -287,14 +311,15 @@ export class Fetch {
       part,
       have,
       buffers: this.#init.buffers,
+      allowance: this.#init.allowance,
+      background: this.background,
       onPiece: (piece, from) => {
         this.#readers.stored(piece)
         this.users.reportPiece(this.cid, piece, from)
         this.users.reportProgress()
       }
     })
-    this.#hopeAt = performance.now()
-    this.#bytesAt = performance.now()
+    this.#meter.begin(performance.now())
     this.#manifestKnown.resolve()
     piecesOf(have).forEach(piece => { this.users.reportPiece(this.cid, piece, []) })
 
@@ -306,10 +331,7 @@ export class Fetch {
         session.line.abort(err as Error)
       }
 
-      // those who have all need not know what was stored before
-      if (have.count > 0 && session.remote?.have !== 'all') {
-        session.send(...piecesOf(have).map(piece => ({ type: 'have' as const, piece })))
-      }
+      session.tell(piecesOf(have))
     }
 
     this.#finder.start()
@@ -318,48 +340,27 @@ export class Fetch {
   }
 
   #joinPieces (session: Session): void {
-    const { size } = session.remote ?? {}
-
     if (session.open && this.manifest != null) {
       session.pieces(this.manifest.pieceCount)
-
-      if (this.manifest.pieceCount > 1 || size == null || size === this.manifest.size) {
-        this.#pieces?.join(session)
-      } else {
-        this.#pieces?.leave(session.key)
-      }
+      this.#pieces?.consider(session)
     }
   }
 
   async #finish (manifest: Manifest, part: Part): Promise<Entry> {
-    try {
-      let entry: Entry | undefined
-      await part.finish(async finished => {
-        this.#finished = finished
-        entry = await this.#init.onFinished(manifest, finished, this.#init.path)
-      })
+    return finishPart(part, async finished => {
+      this.#finished = finished
 
-      return entry as unknown as Entry
-    } catch (err) {
-      await part.close()
-      throw err
-    }
+      return this.#init.onFinished(manifest, finished, this.#init.path)
+    })
   }
 
   #tick (): void {
     const now = performance.now()
-    const { patience } = this.users
-
-    if (this.#pieces?.starving === false) {
-      this.#hopeAt = now
-    }
-
     this.#considerSizes()
+    const fault = this.#meter.fault(this.cid, { pieces: this.#pieces, patience: this.users.patience, peers: this.#sessions.size }, now)
 
-    if (now - this.#hopeAt > patience) {
-      this.fail(new NotFoundError(`Nobody has what is missing of ${this.cid}`))
-    } else if (this.#sessions.size > 0 && now - this.#bytesAt > Math.max(patience, STALLED_TIMEOUT)) {
-      this.fail(new NotFoundError(`Nobody has sent anything of ${this.cid} for too long`))
+    if (fault != null) {
+      this.fail(fault)
     }
 
     this.users.reportProgress()
@@ -367,7 +368,7 @@ export class Fetch {
 
   /** Peers say how large a content of one piece is, which its CID does not tell. Another size is tried when the first leads nowhere. */
   #considerSizes (): void {
-    if (!isPieceCid(this.cid) || (this.#pieces?.starving === false && performance.now() - this.#bytesAt < UNKNOWN_LATENESS)) {
+    if (!isPieceCid(this.cid) || (this.#pieces?.starving === false && performance.now() - this.#meter.bytesAt < UNKNOWN_LATENESS)) {
       return
     }
 
@@ -394,6 +395,6 @@ export class Fetch {
   #progress (): TransferProgress {
     const { cid, manifest, have } = this
 
-    return progressOf({ cid, manifest, have, rate: this.#rate.perSecond(performance.now()), peers: this.#sessions.size })
+    return progressOf({ cid, manifest, have, rate: this.#meter.rate(performance.now()), peers: this.#sessions.size })
   }
 }

@@ -9,7 +9,7 @@
  *
  * | message | meaning |
  * | --- | --- |
- * | `hello { root, have, size? }` | first, both ways; `have` is `all`, `none`, or a bitfield |
+ * | `hello { root, have, size?, background? }` | first, both ways; `have` is `all`, `none`, or a bitfield; `background` is true if what I fetch may wait |
  * | `end` | nothing more will be said or answered; in place of a hello: "I do not have it" |
  * | `have { piece }` | a piece was verified and stored |
  * | `interested`, `not-interested` | the other has pieces we want, or no longer |
@@ -31,6 +31,12 @@
  * of this node. A peer that breaks the rules, or owes blocks and sends nothing
  * for 20 s, is dropped. What was stored survives a crash and is continued by
  * the next download.
+ *
+ * Who says `background` gives way: while others are served, it has a tenth of
+ * what a node sends; and while a node downloads something else, a download in
+ * the background has a tenth of what it gets, asks each peer for one block at a
+ * time, and takes no more than half of the memory. With nobody else, it has all
+ * there is. Whoever changes their mind begins another session.
  *
  * What has been asked for and is not here yet stays below 3 MiB a stream,
  * since libp2p resets a stream with more than 4 MiB unread.
@@ -71,7 +77,7 @@ export interface TransferInit {
   network?: string
 
   /**
-   * Peers that are served at once.
+   * Peers that are served at once; as many again in the background.
    *
    * @default 8
    */
@@ -233,6 +239,15 @@ export interface DownloadOptions extends AbortOptions, ProgressOptions<TransferP
    * @default 'catalog'
    */
   into?: CatalogName
+
+  /**
+   * Gives way to other downloads, of this node and from those it fetches from,
+   * as long as there are any. A download that somebody else waits for without
+   * this does not.
+   *
+   * @default false
+   */
+  background?: boolean
 }
 
 /** Settings of one `read()`. */

@@ -22,7 +22,7 @@ export function checkInit ({ uploadSlots = UPLOAD_SLOTS, uploadLimit = Infinity,
  * @throws {InvalidParametersError} an option cannot be used
  * @throws the reason of `signal`, if it is aborted
  */
-export function checkOptions ({ signal, patience, sources, into = 'catalog', name = '', path = '' }: DownloadOptions): void {
+export function checkOptions ({ signal, patience, sources, into = 'catalog', background = false, name = '', path = '' }: DownloadOptions): void {
   signal?.throwIfAborted()
 
   // a longer path would make the record unreadable, and anything else whoever indexes the entry fail
@@ -36,6 +36,10 @@ export function checkOptions ({ signal, patience, sources, into = 'catalog', nam
 
   if (into !== 'catalog' && into !== 'kept') {
     throw new InvalidParametersError(`into should be catalog or kept, not ${String(into)}`)
+  }
+
+  if (typeof background !== 'boolean') {
+    throw new InvalidParametersError('background should be true or false')
   }
 
   if (sources != null && !Array.isArray(sources)) {

@@ -12,15 +12,20 @@ const MAX_SPARE = 8
  * and the buffers themselves, which are used again and again.
  */
 export class PieceBuffers implements Budget {
+  readonly #size: number
   #left: number
   readonly #spare: Uint8Array[] = []
 
   constructor (size = MEMORY_BUDGET) {
+    this.#size = size
     this.#left = size
   }
 
-  take (bytes: number): boolean {
-    if (bytes > this.#left) {
+  /** Takes `bytes` if they are to be had; in the background half of all is left to others, unless nobody has any. */
+  take (bytes: number, background = false): boolean {
+    const reserve = background && this.#left < this.#size ? this.#size / 2 : 0
+
+    if (bytes > this.#left - reserve) {
       return false
     }
 
@@ -52,12 +57,16 @@ export class OpenBuffers implements Budget {
   readonly #open = new Map<number, Uint8Array>()
   #taken = 0
 
-  constructor (buffers: PieceBuffers) {
+  /** Leaves half of the memory to others. */
+  background: boolean
+
+  constructor (buffers: PieceBuffers, background = false) {
     this.#buffers = buffers
+    this.background = background
   }
 
   take (bytes: number): boolean {
-    const taken = this.#buffers.take(bytes)
+    const taken = this.#buffers.take(bytes, this.background)
     this.#taken += taken ? bytes : 0
 
     return taken

@@ -3,6 +3,7 @@ import { Driver } from '../driver.ts'
 import { Bitfield } from './core/bitfield.ts'
 import { DownloadCore } from './core/download.ts'
 import { OpenBuffers } from './piece-buffers.ts'
+import type { Allowance } from './core/allowance.ts'
 import type { DownloadInput, DownloadOutput, Span } from './core/download.ts'
 import type { Message } from './core/messages.ts'
 import type { PieceBuffers } from './piece-buffers.ts'
@@ -33,6 +34,10 @@ export interface PieceFetchInit extends PeerActions {
 
   buffers: PieceBuffers
 
+  /** What all downloads in the background may have together, and whether this is one. */
+  allowance: Allowance
+  background: boolean
+
   /** A piece that came from these peers is verified and stored. */
   onPiece (piece: number, from: PeerKey[]): void
 }
@@ -57,9 +62,10 @@ export class PieceFetch {
 
   constructor (init: PieceFetchInit) {
     this.#init = init
-    this.#open = new OpenBuffers(init.buffers)
-    this.#core = new DownloadCore({ layout: init.manifest, random: Math.random, budget: this.#open, have: init.have })
+    this.#open = new OpenBuffers(init.buffers, init.background)
+    this.#core = new DownloadCore({ layout: init.manifest, random: Math.random, budget: this.#open, have: init.have, allowance: init.allowance })
     this.#driver = new Driver({ core: this.#core, carryOut: outputs => { this.#carryOut(outputs) } })
+    this.background(init.background)
     this.complete = this.#complete.promise
     this.complete.catch(() => {})
 
@@ -71,6 +77,17 @@ export class PieceFetch {
   /** Pieces that are verified and stored. */
   get have (): Bitfield {
     return this.#core.have
+  }
+
+  /** `true` if it gives way to other downloads now. */
+  get yields (): boolean {
+    return this.#core.yields(performance.now())
+  }
+
+  /** Gives way to other downloads from now on, or not any more. */
+  background (background: boolean): void {
+    this.#open.background = background
+    this.#driver.handle({ type: 'background', background })
   }
 
   /** `true` if no peer has a piece that is missing. */
@@ -90,6 +107,18 @@ export class PieceFetch {
     const have = early ? Bitfield.full(pieceCount) : new Bitfield(pieceCount, session.pieces(pieceCount).toBytes())
     this.#sessions.set(session.key, session)
     this.#driver.handle({ type: 'peer', peer: session.key, have, maxWindow: session.line.maxWindow, unchoked })
+  }
+
+  /** The same for a session that is open, if what it speaks of has the size that is fetched; else fetches nothing from it. */
+  consider (session: Session): void {
+    const { pieceCount, size } = this.#init.manifest
+    const theirs = session.remote?.size
+
+    if (pieceCount > 1 || theirs == null || theirs === size) {
+      this.join(session)
+    } else {
+      this.leave(session.key)
+    }
   }
 
   leave (peer: PeerKey): void {

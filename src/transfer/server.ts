@@ -96,7 +96,7 @@ export class Server {
     const id = String(this.#nextId++)
     this.#ids.set(session, id)
     this.#served.set(id, { session, holding, sending: Promise.resolve(), skipped: [], nodes: 0 })
-    this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content, complete: holding.complete })
+    this.#driver.handle({ type: 'peer', session: id, peer: session.key, content: session.content, complete: holding.complete, background: session.remote?.background })
   }
 
   /** A session is over. */

@@ -63,6 +63,9 @@ export class Session {
   /** What the other side said first. */
   remote?: Hello
 
+  /** `true` if this side said that what it fetches may wait. */
+  background = false
+
   /** `true` if the other side lets us ask; it may say so before we know what for. */
   unchoked = false
 
@@ -115,6 +118,7 @@ export class Session {
 
   /** Says the first hello. */
   begin (hello: Hello): void {
+    this.background = hello.background === true
     this.line.send(encodeMessage(hello))
   }
 
@@ -125,6 +129,7 @@ export class Session {
     }
 
     this.content = content
+    this.background = hello.background === true
     this.#handler = handler
     this.#state = 'open'
     this.line.send(encodeMessage(hello))
@@ -145,6 +150,13 @@ export class Session {
 
     if (!this.over && frames.length > 0) {
       this.line.send(frames.length === 1 ? frames[0] : new Uint8ArrayList(...frames))
+    }
+  }
+
+  /** Says which pieces are stored; who has all need not know. */
+  tell (pieces: number[]): void {
+    if (this.remote?.have !== 'all') {
+      this.send(...pieces.map(piece => ({ type: 'have' as const, piece })))
     }
   }
 

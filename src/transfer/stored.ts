@@ -45,6 +45,19 @@ async function partOfOtherSize (store: Store, key: string, size: number): Promis
   }
 }
 
+/** Finishes a part, and closes it if that fails. Returns what is made of it. */
+export async function finishPart<T> (part: Part, commit: (finished: Finished) => Promise<T>): Promise<T> {
+  try {
+    let made: T | undefined
+    await part.finish(async finished => { made = await commit(finished) })
+
+    return made as T
+  } catch (err) {
+    await part.close()
+    throw err
+  }
+}
+
 /** The pieces of a part that are certain, and those doubtful ones whose hash is right. */
 export async function verifiedPieces (part: Part, manifest: Manifest): Promise<Bitfield> {
   const have = new Bitfield(manifest.pieceCount, part.marked.slice())

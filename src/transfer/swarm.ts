@@ -239,7 +239,7 @@ export class Swarm implements SessionHandler, Holding {
     const have = this.#fetch?.have
     const bitfield = have == null || have.count === 0 ? 'none' : have.toBytes()
 
-    return { type: 'hello', root: this.cid.bytes, have: this.#content == null ? bitfield : 'all', size: this.#manifest?.size }
+    return { type: 'hello', root: this.cid.bytes, have: this.#content == null ? bitfield : 'all', size: this.#manifest?.size, ...(this.#fetch?.background === true && { background: true }) }
   }
 
   async #open (): Promise<TransferContent | undefined> {

@@ -8,6 +8,7 @@ import { Announcer } from './announcer.ts'
 import { Catalogs, partKey } from './catalogs.ts'
 import { MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
 import { Contacts } from './contacts.ts'
+import { Allowance } from './core/allowance.ts'
 import { Copies } from './copies.ts'
 import { Fetch } from './fetch.ts'
 import { Lines } from './lines.ts'
@@ -37,6 +38,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   readonly #log: Logger
   readonly #server: Server
   readonly #buffers: PieceBuffers
+  readonly #allowance = new Allowance()
   readonly #lines: Lines
   readonly #swarms = new Map<string, Swarm>()
   readonly #banned = new Set<PeerKey>()
@@ -244,17 +246,18 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
     // counted at once, or the last of the others could give the download up before
     const leave = fetch.users.add(reading ? { ...options, into: fetch.into } : options)
+    fetch.usersChanged()
 
     return {
       fetch,
       leave: () => {
         leave()
-        fetch.endIfUnwanted()
+        fetch.usersChanged()
       }
     }
   }
 
-  #startFetch (swarm: Swarm, { name, path, size, into = 'catalog' }: DownloadOptions): Fetch {
+  #startFetch (swarm: Swarm, { name, path, size, background, into = 'catalog' }: DownloadOptions): Fetch {
     const { cid } = swarm
     const fetch = new Fetch({
       cid,
@@ -265,13 +268,15 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       size: Number.isSafeInteger(size) && size! >= 0 && size! <= PIECE_SIZE ? size : undefined,
       store: this.#init.store,
       buffers: this.#buffers,
+      allowance: this.#allowance,
+      background: background === true,
       log: this.#log,
       connect: async (source, signal) => { await this.#connect(swarm, source, signal) },
       lookup: signal => this.#contacts.lookup(cid, signal),
       isBanned: peer => this.#banned.has(peer),
       ban: peer => { this.#ban(peer, cid) },
       drop: peer => { swarm.drop(peer) },
-      onBytes: bytes => { this.#downloaded += bytes },
+      onBytes: (bytes, background) => { this.#count(bytes, background) },
       onFinished: async (manifest, finished, path) => this.#add(into, manifest, finished, path)
     })
     swarm.start(fetch)
@@ -285,6 +290,14 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.safeDispatchEvent<Entry>('transfer:done', { detail: entry })
 
     return entry
+  }
+
+  #count (bytes: number, background: boolean): void {
+    this.#downloaded += bytes
+
+    if (!background) {
+      this.#allowance.foreground(bytes, performance.now())
+    }
   }
 
   async #connect (swarm: Swarm, source: Source, signal: AbortSignal): Promise<void> {

@@ -32,6 +32,11 @@ export class DownloadUsers {
     return [...this.#users].some(user => (user.into ?? 'catalog') === into)
   }
 
+  /** `true` if nobody is in a hurry. */
+  get background (): boolean {
+    return [...this.#users].every(user => user.background === true)
+  }
+
   /** How long to go on in vain, in ms: as long as the most patient. */
   get patience (): number {
     return Math.max(...Array.from(this.#users, user => user.patience ?? PATIENCE))

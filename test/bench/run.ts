@@ -11,6 +11,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { background } from './background.ts'
 import { bundle } from './bundle.ts'
 import { table } from './contest.ts'
 import { download } from './download.ts'
@@ -37,6 +38,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   search,
   'local-search': localSearch,
   holders,
+  background,
   membership,
   partition,
   bundle,

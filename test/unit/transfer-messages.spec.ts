@@ -10,6 +10,8 @@ const LAST_PIECE = MAX_CONTENT_SIZE / PIECE_SIZE - 1
 const good: Array<Record<string, unknown>> = [
   { type: 'hello', root: ROOT, have: 'all', size: 5 },
   { type: 'hello', root: ROOT, have: 'none', size: undefined },
+  { type: 'hello', root: ROOT, have: 'none', size: 5, background: true },
+  { type: 'hello', root: ROOT, have: 'all', size: 5, background: false },
   { type: 'hello', root: ROOT, have: Uint8Array.of(0x80), size: MAX_CONTENT_SIZE },
   { type: 'hello', root: ROOT, have: new Uint8Array((LAST_PIECE + 1) / 8), size: 0 },
   { type: 'have', piece: 0 },
@@ -42,6 +44,8 @@ const bad: Array<[what: string, value: unknown]> = [
   ['a type that is no string', { type: ['have'], piece: 1 }],
   ['a hello without a root', { type: 'hello', have: 'all' }],
   ['a root that is a string', { type: 'hello', root: 'bafy', have: 'all' }],
+  ['a background that is a number', { type: 'hello', root: ROOT, have: 'all', background: 1 }],
+  ['a background that is a word', { type: 'hello', root: ROOT, have: 'all', background: 'yes' }],
   ['an empty root', { type: 'hello', root: new Uint8Array(), have: 'all' }],
   ['a root that is too long', { type: 'hello', root: new Uint8Array(129), have: 'all' }],
   ['a hello that does not say what it has', { type: 'hello', root: ROOT }],

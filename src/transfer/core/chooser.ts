@@ -5,8 +5,10 @@
  * @module
  */
 
+import { BLOCK_SIZE } from '../constants.ts'
 import { beginOf, OpenPiece, pieceOf } from './pieces.ts'
 import { Takeover } from './takeover.ts'
+import type { Allowance } from './allowance.ts'
 import type { Budget, Layout, Span } from './download.ts'
 import type { Range } from './messages.ts'
 import type { DownloadPeer } from './peer.ts'
@@ -29,6 +31,9 @@ export interface ChooserInit {
   picker: Picker
   peers: ReadonlyMap<PeerKey, DownloadPeer>
 
+  /** What downloads in the background may have, all together. */
+  allowance?: Allowance
+
   /** Takes a block back from a peer. */
   take (peer: DownloadPeer, id: BlockId, now: number): void
 }
@@ -37,6 +42,9 @@ export interface ChooserInit {
 export class Chooser {
   /** Pieces that were begun, oldest first. */
   readonly open = new Map<number, OpenPiece>()
+
+  /** Gives way to other downloads. */
+  background = false
 
   readonly #init: ChooserInit
   readonly #takeover: Takeover
@@ -57,8 +65,29 @@ export class Chooser {
     this.#wanted = spans
   }
 
+  /** `true` while others go before. */
+  yields (now: number): boolean {
+    return this.background && this.#init.allowance?.yields(now) === true
+  }
+
   /** The next blocks to ask a peer for, which count as asked for from now on. */
   next (peer: DownloadPeer, now: number): Range | undefined {
+    if (!this.yields(now)) {
+      return this.#choose(peer, now, Infinity)
+    }
+
+    if (peer.flow.inFlight > 0 || this.#init.allowance?.allows(now) === false) {
+      return undefined
+    }
+
+    const range = this.#choose(peer, now, BLOCK_SIZE)
+    this.#init.allowance?.spend(range?.length ?? 0, now)
+
+    return range
+  }
+
+  /** The same, of at most so many bytes. */
+  #choose (peer: DownloadPeer, now: number, most: number): Range | undefined {
     const open = this.#wantedBy(peer, now) ?? this.#begun(peer, now, open => open.owner === peer.key) ??
       this.#begun(peer, now, open => open.owner === undefined) ?? this.#fresh(peer, now) ?? this.#begun(peer, now, () => true)
 
@@ -69,7 +98,7 @@ export class Chooser {
     open.owner ??= peer.key
     open.solo ||= peer.suspect
 
-    return open.ask(peer.flow.room, peer.cancelled)
+    return open.ask(Math.min(peer.flow.room, most), peer.cancelled)
   }
 
   /** A block is here: whoever else was asked for it need not send it. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Allowance } from './allowance.ts'
 import type { Bitfield } from './bitfield.ts'
 import type { Bytes, Message } from './messages.ts'
 import type { CoreInput, PeerKey } from '../../core.ts'
@@ -41,6 +42,8 @@ export type DownloadInput =
   | { type: 'peer', peer: PeerKey, have: Bitfield, maxWindow: number, unchoked?: boolean }
   /** A piece that was `complete` has been hashed and, if it was right, stored. */
   | { type: 'verified', piece: number, ok: boolean }
+  /** Whether it has to give way to other downloads from now on. */
+  | { type: 'background', background: boolean }
   /** What readers wait for, most urgent first; replaces what they waited for before. */
   | { type: 'want', spans: Span[] }
 
@@ -70,4 +73,11 @@ export interface DownloadInit {
 
   /** Pieces that are stored already. */
   have?: Bitfield
+
+  /**
+   * What downloads in the background may have, all together.
+   *
+   * @default as much as they like
+   */
+  allowance?: Allowance
 }

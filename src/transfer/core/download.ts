@@ -6,6 +6,9 @@
  * any piece with blocks missing; and when every block is asked for, blocks
  * that it can bring much sooner than whoever owes them.
  *
+ * In the background it asks each peer for one block at a time while others
+ * download, and no more in all than it may have; see `allowance.ts`.
+ *
  * A piece is hashed when all its blocks are here. If it is wrong and one peer
  * sent all of it, that peer lied. Otherwise all who took part get whole
  * pieces only, until one comes out right, so that the liar shows itself.
@@ -47,6 +50,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     this.#chooser = new Chooser({
       layout: init.layout,
       budget: init.budget,
+      allowance: init.allowance,
       picker: this.#picker,
       peers: this.#peers,
       take: (peer, id, now) => { this.#takeBack(peer, id, now) }
@@ -55,13 +59,12 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
   /** `true` if no peer has a piece that is missing. */
   get starving (): boolean {
-    for (const peer of this.#peers.values()) {
-      if (peer.useful > 0) {
-        return false
-      }
-    }
+    return [...this.#peers.values()].every(peer => peer.useful <= 0)
+  }
 
-    return true
+  /** `true` if it gives way to other downloads now. */
+  yields (now: number): boolean {
+    return this.#chooser.yields(now)
   }
 
   handle (input: DownloadInput, now: number): DownloadOutput[] {
@@ -72,6 +75,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       case 'gone': this.#leave(input.peer, now); break
       case 'message': this.#receive(input.from, input.message, now); break
       case 'verified': this.#verified(input.piece, input.ok, now); break
+      case 'background': this.#chooser.background = input.background; this.#askAll(now); break
       case 'want': this.#chooser.want(input.spans); this.#askAll(now); break
       case 'timer': this.#tick(now); break
     }
@@ -327,8 +331,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     peer.requests.delete(id)
     peer.cancelled.set(id, now)
     peer.flow.withdrawn(length)
-    const begin = beginOf(id)
-    this.#out.push({ type: 'send', to: peer.key, message: { type: 'cancel', piece: pieceOf(id), begin, length } })
+    this.#out.push({ type: 'send', to: peer.key, message: { type: 'cancel', piece: pieceOf(id), begin: beginOf(id), length } })
   }
 
   #releaseAll (peer: DownloadPeer): void {
@@ -351,10 +354,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
   }
 
   #blockSize (id: BlockId): number {
-    const piece = pieceOf(id)
-    const begin = beginOf(id)
-
-    return Math.min(BLOCK_SIZE, this.#layout.pieceSize(piece) - begin)
+    return Math.min(BLOCK_SIZE, this.#layout.pieceSize(pieceOf(id)) - beginOf(id))
   }
 
   #tellInterest (peer: DownloadPeer): void {

@@ -34,6 +34,9 @@ export interface Hello {
 
   /** Bytes in the content, if the sender knows. Needed where the root is the only block, which does not tell. */
   size?: number
+
+  /** `true` if what the sender fetches may wait for what others fetch. */
+  background?: boolean
 }
 
 /** What travels after the hello. */
@@ -101,12 +104,21 @@ function parseHave (value: unknown): Hello['have'] {
   return parseBytes(value, 'have', 1, MAX_PIECES / 8)
 }
 
+function parseBackground (value: unknown): Pick<Hello, 'background'> {
+  if (value != null && typeof value !== 'boolean') {
+    throw new TypeError('background should be true or false')
+  }
+
+  return value == null ? {} : { background: value }
+}
+
 const parsers: Record<AnyMessage['type'], (fields: Fields) => AnyMessage> = {
   hello: fields => ({
     type: 'hello',
     root: parseBytes(fields.root, 'root', 1, MAX_CID_SIZE),
     have: parseHave(fields.have),
-    size: parseOptional(fields.size, value => parseInteger(value, 'size', 0, MAX_CONTENT_SIZE))
+    size: parseOptional(fields.size, value => parseInteger(value, 'size', 0, MAX_CONTENT_SIZE)),
+    ...parseBackground(fields.background)
   }),
   have: fields => ({ type: 'have', piece: parsePiece(fields) }),
   interested: () => ({ type: 'interested' }),

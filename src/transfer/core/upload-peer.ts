@@ -1,5 +1,5 @@
 import type { Range } from './messages.ts'
-import type { SessionKey } from './upload.ts'
+import type { SessionKey } from './upload-io.ts'
 import type { PeerKey } from '../../core.ts'
 
 /**
@@ -13,6 +13,15 @@ const FIRST_REFUSALS = 3
 /** A piece that was last sent so long ago, and was not announced by who got it, is not on its way any more, in ms. */
 const SPREAD_TIME = 10_000
 
+/** What is known of a session when it begins. */
+export interface UploadPeerInit {
+  session: SessionKey
+  peer: PeerKey
+  content: string
+  complete: boolean
+  background?: boolean
+}
+
 /** One session, as the rules of serving see it. */
 export class UploadPeer {
   readonly session: SessionKey
@@ -21,6 +30,12 @@ export class UploadPeer {
 
   /** We have all of the content, so that it may fetch elsewhere what others got from us. */
   readonly complete: boolean
+
+  /** What it fetches may wait for what others fetch. */
+  readonly background: boolean
+
+  /** When something was last sent to it, or began to be, in ms. */
+  served = -Infinity
   choked = true
   interested = false
 
@@ -52,11 +67,12 @@ export class UploadPeer {
 
   readonly #refused = new Map<number, number>()
 
-  constructor ({ session, peer, content, complete }: { session: SessionKey, peer: PeerKey, content: string, complete: boolean }) {
+  constructor ({ session, peer, content, complete, background = false }: UploadPeerInit) {
     this.session = session
     this.peer = peer
     this.content = content
     this.complete = complete
+    this.background = background
   }
 
   /** It says that it has got a piece. */
@@ -80,12 +96,18 @@ export class UploadPeer {
     return times < (this.#findsOthers ? MAX_REFUSALS : FIRST_REFUSALS)
   }
 
-  /** Takes the next range to send: what lies together in one piece goes out in one, up to `most` bytes. */
+  /** Takes the next range to send: what lies together in one piece goes out in one, up to `most` bytes; of what is longer, the beginning. */
   next (most: number): Range | undefined {
     const first = this.queue.shift()
 
     if (first === undefined) {
       return undefined
+    }
+
+    if (first.length > most) {
+      this.queue.unshift({ ...first, begin: first.begin + most, length: first.length - most })
+
+      return { ...first, length: most }
     }
 
     const range = { ...first }

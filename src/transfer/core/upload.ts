@@ -10,18 +10,26 @@
  * got, from us is rejected a few times, so that the peer fetches it from there.
  * That is what super-seeding (BEP 16) is for, without lying about what we have.
  *
+ * Background sessions have slots of their own, and give way: while others are
+ * served, they have a tenth of what goes out (see `allowance.ts`), and each a
+ * block now and then in any case, so that it is not taken for dead.
+ *
  * @module
  */
 
-import { BLOCK_SIZE, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../constants.ts'
+import { BACKGROUND_PATIENCE, BACKGROUND_TICK, BLOCK_SIZE, FOREGROUND_STALL, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../constants.ts'
 import { pick } from '../../random.ts'
+import { Allowance } from './allowance.ts'
 import { UploadPeer } from './upload-peer.ts'
 import type { Message, Range } from './messages.ts'
-import type { Core, CoreOutput, PeerKey } from '../../core.ts'
+import type { SessionKey, UploadInit, UploadInput, UploadOutput } from './upload-io.ts'
+import type { Core, PeerKey } from '../../core.ts'
 import type { Random } from '../../random.ts'
 
-/** A peer that fetches one content: two contents make two sessions. */
-export type SessionKey = string
+export type { SessionKey, UploadInit, UploadInput, UploadOutput } from './upload-io.ts'
+
+/** The timer of background sessions. */
+const BACKGROUND = 'background'
 
 /** Most bytes that are read at once. */
 const MAX_READ = 1024 * 1024
@@ -29,40 +37,15 @@ const MAX_READ = 1024 * 1024
 /** Bytes of one peer that are being read and sent at once: one read while another is sent. */
 const MAX_SERVING = 2 * MAX_READ
 
-export type UploadInput =
-  /** A session begins; `content` is the same string for all sessions of one content. `complete` if we have all of it. */
-  | { type: 'peer', session: SessionKey, peer: PeerKey, content: string, complete: boolean }
-  | { type: 'gone', session: SessionKey }
-  | { type: 'message', session: SessionKey, message: Message }
-  /** A range that was to be served has been sent, or could not be (and was rejected). */
-  | { type: 'served', session: SessionKey, range: Range }
-  /** A peer sent us bytes we asked for. */
-  | { type: 'received', session: SessionKey, bytes: number }
-  | { type: 'timer', id: string }
-
-export type UploadOutput =
-  | { type: 'send', to: SessionKey, message: Message }
-  | Extract<CoreOutput<never, never>, { type: 'timer' }>
-  /** Read this range and send it as blocks, then say `served`. */
-  | { type: 'serve', session: SessionKey, range: Range }
-  /** Reject what lies in this range instead of sending it, as far as it has not been sent. */
-  | { type: 'skip', session: SessionKey, range: Range }
-  /** Break off with a peer, which asks for too much. */
-  | { type: 'drop', session: SessionKey, reason: string }
-
-export interface UploadInit {
-  /** Peers that are served at once. */
-  slots: number
-  random: Random
-}
-
 /** Everything one node serves. */
 export class UploadCore implements Core<UploadInput, UploadOutput> {
   readonly #slots: number
   readonly #random: Random
   readonly #peers = new Map<SessionKey, UploadPeer>()
-  #optimistic: { peer: PeerKey, since: number } | undefined
+  readonly #allowance = new Allowance()
+  readonly #optimistic = new Map<boolean, { peer: PeerKey, since: number }>()
   #rechokeArmed = false
+  #backgroundArmed = false
   #out: UploadOutput[] = []
 
   constructor (init: UploadInit) {
@@ -73,7 +56,10 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
   handle (input: UploadInput, now: number): UploadOutput[] {
     this.#out = []
 
-    if (input.type === 'timer') {
+    if (input.type === 'timer' && input.id === BACKGROUND) {
+      this.#backgroundArmed = false
+      this.#serveBackground(now)
+    } else if (input.type === 'timer') {
       this.#rechokeArmed = false
       this.#rechoke(now)
     } else if (input.type === 'peer') {
@@ -163,7 +149,8 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     }
 
     for (const other of this.#peers.values()) {
-      if (other !== peer && other.content === peer.content && other.isSpreading(piece, now)) {
+      // one that has to wait spreads nothing soon
+      if (other !== peer && other.content === peer.content && (peer.background || !other.background) && other.isSpreading(piece, now)) {
         return peer.refuse(piece)
       }
     }
@@ -173,12 +160,14 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
 
   #serve (peer: UploadPeer, now: number): void {
     while (!peer.choked && peer.serving <= MAX_SERVING - MAX_READ) {
-      const range = peer.next(MAX_READ)
+      const most = peer.background ? this.#mostInBackground(peer, now) : MAX_READ
+      const range = most === 0 ? undefined : peer.next(most)
 
       if (range === undefined) {
         return
       }
 
+      this.#count(peer, range.length, now)
       peer.serving += Math.max(1, range.length)
       peer.underway.push(range)
       peer.given.set(range.piece, now)
@@ -192,6 +181,57 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     peer.queued -= range.length
     peer.given.set(range.piece, now)
     this.#serve(peer, now)
+
+    if (!peer.background) {
+      peer.served = now
+      this.#allowance.foreground(range.length, now)
+      this.#serveBackground(now)
+    }
+  }
+
+  /** Bytes that a background session may have at once: 0 while it has to wait. */
+  #mostInBackground (peer: UploadPeer, now: number): number {
+    if (!this.#allowance.yields(now) && !this.#isSending(now)) {
+      return MAX_READ
+    }
+
+    if (peer.queue.length > 0 && !this.#backgroundArmed) {
+      this.#backgroundArmed = true
+      this.#out.push({ type: 'timer', id: BACKGROUND, after: BACKGROUND_TICK })
+    }
+
+    return this.#allowance.allows(now) || now - peer.served >= BACKGROUND_PATIENCE ? BLOCK_SIZE : 0
+  }
+
+  /** `true` if something is on its way in the foreground, which may take a while; it counts as if it had gone by just now. */
+  #isSending (now: number): boolean {
+    const sending = [...this.#peers.values()].some(peer => !peer.background && peer.serving > 0 && now - peer.served < FOREGROUND_STALL)
+
+    if (sending) {
+      this.#allowance.foreground(0, now)
+    }
+
+    return sending
+  }
+
+  /** Bytes are about to be sent. */
+  #count (peer: UploadPeer, bytes: number, now: number): void {
+    peer.served = now
+
+    if (peer.background) {
+      this.#allowance.spend(bytes, now)
+    } else {
+      // from now on, though it is earned when they are sent
+      this.#allowance.foreground(0, now)
+    }
+  }
+
+  #serveBackground (now: number): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.background) {
+        this.#serve(peer, now)
+      }
+    }
   }
 
   #reject (peer: UploadPeer, range: Range): void {
@@ -219,9 +259,18 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     }
   }
 
-  /** Gives free slots to those who have waited longest. A peer needs one slot, for all it fetches. */
+  /** Gives free slots to those who have waited longest. A peer needs one slot, for all it fetches, and one for all that may wait. */
   #fillSlots (now: number): void {
-    const interested = [...this.#peers.values()].filter(peer => peer.interested)
+    const waiting = [false, true].map(background => this.#fill(background, now))
+
+    if (!this.#rechokeArmed && waiting.flat().some(session => session.choked)) {
+      this.#rechokeArmed = true
+      this.#out.push({ type: 'timer', id: 'rechoke', after: RECHOKE_INTERVAL })
+    }
+  }
+
+  #fill (background: boolean, now: number): UploadPeer[] {
+    const interested = [...this.#peers.values()].filter(peer => peer.interested && peer.background === background)
     const served = new Set(interested.filter(peer => !peer.choked).map(({ peer }) => peer))
     const waiting = interested.filter(peer => peer.choked).sort((a, b) => a.waiting - b.waiting)
 
@@ -232,17 +281,25 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
       }
     }
 
-    if (!this.#rechokeArmed && waiting.some(session => session.choked)) {
-      this.#rechokeArmed = true
-      this.#out.push({ type: 'timer', id: 'rechoke', after: RECHOKE_INTERVAL })
-    }
+    return waiting
   }
 
   #rechoke (now: number): void {
-    const candidates = this.#candidates()
+    this.#rechokeOf(false, now)
+    this.#rechokeOf(true, now)
+
+    for (const peer of this.#peers.values()) {
+      peer.received = 0
+    }
+
+    this.#fillSlots(now)
+  }
+
+  #rechokeOf (background: boolean, now: number): void {
+    const candidates = this.#candidates(background)
 
     if (candidates.length > this.#slots) {
-      const served = this.#chooseServed(candidates, now)
+      const served = this.#chooseServed(candidates, background, now)
 
       for (const candidate of candidates) {
         if (!served.has(candidate)) {
@@ -254,23 +311,17 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
         sessions.filter(session => session.choked).forEach(session => { this.#unchoke(session, now) })
       }
     }
-
-    for (const peer of this.#peers.values()) {
-      peer.received = 0
-    }
-
-    this.#fillSlots(now)
   }
 
   /** Peers that want something, each with all its sessions. */
-  #candidates (): Candidate[] {
+  #candidates (background: boolean): Candidate[] {
     const candidates = new Map<PeerKey, Candidate>()
 
     for (const session of this.#peers.values()) {
       const candidate = candidates.get(session.peer) ?? { peer: session.peer, sessions: [], received: 0, choked: true, waiting: Infinity }
       candidate.received += session.received
 
-      if (session.interested) {
+      if (session.interested && session.background === background) {
         candidate.sessions.push(session)
         candidate.choked &&= session.choked
         candidate.waiting = Math.min(candidate.waiting, session.waiting)
@@ -282,7 +333,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     return [...candidates.values()].filter(({ sessions }) => sessions.length > 0)
   }
 
-  #chooseServed (candidates: Candidate[], now: number): Set<Candidate> {
+  #chooseServed (candidates: Candidate[], background: boolean, now: number): Set<Candidate> {
     // who gave most first; among equals, as at a seed, who waits longest, then who was let in last
     const order = candidates.sort((a, b) => b.received - a.received ||
       Number(b.choked) - Number(a.choked) || (a.choked ? a.waiting - b.waiting : b.waiting - a.waiting))
@@ -290,21 +341,21 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     const served = new Set(order.slice(0, gives ? this.#slots - 1 : this.#slots))
 
     if (gives) {
-      served.add(this.#chooseOptimistic(order.slice(this.#slots - 1), now))
+      served.add(this.#chooseOptimistic(order.slice(this.#slots - 1), background, now))
     }
 
     return served
   }
 
-  #chooseOptimistic (rest: Candidate[], now: number): Candidate {
-    const current = this.#optimistic
+  #chooseOptimistic (rest: Candidate[], background: boolean, now: number): Candidate {
+    const current = this.#optimistic.get(background)
     const stays = current !== undefined && now - current.since < OPTIMISTIC_INTERVAL
       ? rest.find(({ peer }) => peer === current.peer)
       : undefined
     const chosen = stays ?? pick(this.#random, rest) ?? rest[0]
 
     if (stays === undefined) {
-      this.#optimistic = { peer: chosen.peer, since: now }
+      this.#optimistic.set(background, { peer: chosen.peer, since: now })
     }
 
     return chosen

@@ -206,7 +206,8 @@ export class Catalog extends TypedEventEmitter<CatalogEvents> implements Catalog
     const records = new Records(this.#components.datastore, log, this.#init.records)
     const entries = new Entries(records, {
       added: entry => { this.safeDispatchEvent('entry:added', { detail: entry }) },
-      removed: entry => { this.safeDispatchEvent('entry:removed', { detail: entry }) }
+      removed: entry => { this.safeDispatchEvent('entry:removed', { detail: entry }) },
+      lost: entry => { this.safeDispatchEvent('entry:lost', { detail: entry }) }
     })
     await entries.load()
     const parts = {

@@ -15,7 +15,13 @@ import type { CID } from 'multiformats/cid'
 export interface EntriesListener {
   added (entry: Entry): void
   removed (entry: Entry): void
+
+  /** Its bytes are gone, though nobody meant them to be. */
+  lost (entry: Entry): void
 }
+
+/** Why an item is removed: somebody meant it to be, or its bytes are gone. */
+export type Removal = 'meant' | 'lost'
 
 /** What an item is added with. */
 export interface AddOptions extends AbortOptions {
@@ -153,11 +159,22 @@ export class Entries {
     return true
   }
 
+  /** Tells that the bytes of a hidden item cannot be had, though it stays on record. */
+  missed (item: Item): void {
+    if (this.#hidden.get(idOf(item)) === item) {
+      this.#listener.lost(item.entry)
+    }
+  }
+
   /** Removes an item and its record, unless another took its place; `false` if it was not to be seen any more. */
-  async remove (item: Item): Promise<boolean> {
+  async remove (item: Item, why: Removal = 'meant'): Promise<boolean> {
     const id = idOf(item)
 
     return this.#idLocks.run(id, async () => {
+      if (why === 'lost' && (this.#byId.get(id) === item || this.#hidden.get(id) === item)) {
+        this.#listener.lost(item.entry)
+      }
+
       const seen = this.hide(item)
 
       if (this.#hidden.get(id) === item) {

@@ -135,6 +135,9 @@ export interface FileSystem {
   /** The state of a file; `undefined` if there is none any more, or only a link in its place. */
   stat (path: string): Promise<FileInfo | undefined>
 
+  /** `true` if there is anything at a path. */
+  exists (path: string): Promise<boolean>
+
   /**
    * Opens a file. Never waits for anything, as opening a pipe would.
    *

@@ -26,6 +26,9 @@ export class Freshness {
   readonly #opened = new Set<OpenedContent>()
   readonly #refreshing = new Map<Item, Promise<void>>()
 
+  /** Tells of a file that is gone whether that was seen to happen in a watched folder. */
+  wasDeleted: (path: string) => Promise<boolean> = async () => false
+
   constructor (parts: CatalogParts) {
     this.#parts = parts
   }
@@ -35,7 +38,7 @@ export class Freshness {
     const reader = await this.#openItem(item, options).catch(goneAsUndefined)
 
     if (reader == null) {
-      await this.#parts.entries.remove(item)
+      await this.#remove(item)
 
       return undefined
     }
@@ -90,7 +93,7 @@ export class Freshness {
     options.signal?.throwIfAborted()
 
     if (version == null) {
-      await this.#parts.entries.remove(item)
+      await this.#remove(item)
     } else if (version !== item.version) {
       this.refresh(item)
     }
@@ -171,6 +174,12 @@ export class Freshness {
     }
   }
 
+  /** Removes an item whose bytes are gone; they are lost, unless who watches the file knows that it was deleted. */
+  async #remove (item: Item): Promise<void> {
+    const deleted = item.where === 'file' && await this.wasDeleted(item.location).catch(() => false)
+    await this.#parts.entries.remove(item, deleted ? 'meant' : 'lost')
+  }
+
   /** `true` if another catalog has bytes where those of an item of the store were. */
   #areOthers ({ where, location }: Item, version?: string): boolean {
     return where === 'store' && this.#parts.claims.areOthers(location, version)
@@ -181,7 +190,7 @@ export class Freshness {
     const found = await this.#versionOf(item, { signal })
 
     if (found == null || this.#areOthers(item, found)) {
-      await entries.remove(item)
+      await this.#remove(item)
 
       return
     }
@@ -191,7 +200,7 @@ export class Freshness {
       const entry = { ...item.entry, cid: manifest.root, size: manifest.size, ...(modified != null && { modified }) }
 
       if (!entry.cid.equals(item.entry.cid) && this.#areOthers(item)) {
-        await entries.remove(item)
+        await entries.remove(item, 'lost')
       } else {
         await entries.add({ ...item, entry, version }, { manifest, signal, insteadOf: item })
       }
@@ -199,8 +208,9 @@ export class Freshness {
       signal.throwIfAborted()
 
       if ((err as Error).name === NotFoundError.name) {
-        await entries.remove(item)
+        await this.#remove(item)
       } else {
+        entries.missed(item)
         // its record stays, to try again after a restart
         skipped({ path: item.location, reason: skipReason(err as Error), cause: err as Error })
       }

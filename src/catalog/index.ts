@@ -139,6 +139,15 @@ export interface CatalogEvents {
   /** An entry is gone: unshared, deleted on disk, or about to be replaced by one with the new CID. */
   'entry:removed': CustomEvent<Entry>
 
+  /**
+   * The bytes of an entry are gone, though nobody unshared it, nor was it seen
+   * to be deleted in a watched folder, or replaced: a file that was missing at
+   * start or when it was wanted, a disk that is not mounted, a watched folder
+   * that vanished as a whole. Comes just before `entry:removed`; after it, if
+   * that turned out only when the entry was being hashed again.
+   */
+  'entry:lost': CustomEvent<Entry>
+
   /** A watched or shared file cannot be used. */
   'entry:skipped': CustomEvent<Skipped>
 }

@@ -32,6 +32,7 @@ export function nodeFiles (): FileSystem {
     covers,
     walk,
     stat,
+    exists,
     open: openFile,
     watch: watchTree,
     sharePaths
@@ -65,6 +66,16 @@ async function stat (path: string): Promise<FileInfo | undefined> {
     }
 
     throw err
+  }
+}
+
+async function exists (path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+
+    return true
+  } catch {
+    return false
   }
 }
 

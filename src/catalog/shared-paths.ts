@@ -39,6 +39,7 @@ export class SharedPaths {
         await shared.sync(root.path, { ...options, hidden: root.hidden, within, except })
       }
     })
+    freshness.wasDeleted = async path => this.#roots.sees(path)
   }
 
   /** Watches what is on record. */

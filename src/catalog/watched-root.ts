@@ -42,6 +42,9 @@ export interface WatchedRootsInit {
 export class WatchedRoot {
   readonly root: Root
 
+  /** `true` while changes are reported, after what was missed has been looked at. */
+  current = false
+
   /** Resolves when the first attempt to watch is over. */
   readonly watching: Promise<void>
 
@@ -131,6 +134,8 @@ export class WatchedRoot {
         await this.#sync(undefined, signal)
       }
 
+      this.current = true
+
       while (failure == null) {
         signal.throwIfAborted()
         await this.#syncChanges(signal)
@@ -138,6 +143,7 @@ export class WatchedRoot {
 
       throw failure
     } finally {
+      this.current = false
       signal.removeEventListener('abort', onAbort)
       watching.close()
       this.#changes.clear()

@@ -33,6 +33,18 @@ export class WatchedRoots {
   }
 
   /**
+   * `true` if the watch of a root that is still there would have reported what
+   * happened to a path: one of a root that vanished as a whole says nothing of
+   * what was in it.
+   */
+  async sees (path: string): Promise<boolean> {
+    const current = this.#covering(path).filter(watched => watched.current)
+    const there = await Promise.all(current.map(async ({ root }) => root.path !== path && this.#init.files.exists(root.path)))
+
+    return there.includes(true)
+  }
+
+  /**
    * Watches a path from now on; what is there already is for the caller to
    * share. Returns `false` if it was watched before.
    */

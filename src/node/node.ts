@@ -36,7 +36,7 @@ export interface FormicaryNodeInit {
 
 /** Events of the services that are passed on. */
 const EVENTS = {
-  catalog: ['entry:added', 'entry:removed', 'entry:skipped'],
+  catalog: ['entry:added', 'entry:lost', 'entry:removed', 'entry:skipped'],
   membership: [
     'member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated',
     'membership:alone', 'membership:together', 'membership:links', 'membership:unreachable'

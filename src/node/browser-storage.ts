@@ -12,6 +12,10 @@ import { IdbRecords } from './idb-records.ts'
 import type { Kept, StorageReport } from './platform.ts'
 import type { Store } from '../store/index.ts'
 
+/** Bytes kept for others, at most, in memory and in private files: pages come and go. */
+const MEMORY_ROOM = 32 * 1024 ** 2
+const FILES_ROOM = 256 * 1024 ** 2
+
 /**
  * Chooses where a node of this page keeps things.
  *
@@ -22,7 +26,7 @@ import type { Store } from '../store/index.ts'
  */
 export async function browserStorage (dataDir?: string): Promise<Kept> {
   if (dataDir == null) {
-    return { datastore: new MemoryDatastore(), store: memoryStore(), open: async () => {}, close: async () => {}, report: async () => report('memory') }
+    return { datastore: new MemoryDatastore(), store: memoryStore(), keptStore: memoryStore(), room: MEMORY_ROOM, open: async () => {}, close: async () => {}, report: async () => report('memory') }
   }
 
   const datastore = new IdbRecords(dataDir)
@@ -31,6 +35,8 @@ export async function browserStorage (dataDir?: string): Promise<Kept> {
   return {
     datastore,
     store: store ?? memoryStore(),
+    keptStore: await fileStore(`${dataDir}/kept`) ?? memoryStore(),
+    room: store == null ? MEMORY_ROOM : FILES_ROOM,
     open: async () => {
       await datastore.open()
       storage()?.persist?.().catch(() => {})

@@ -21,6 +21,10 @@ import { webRtcTransports } from './web-rtc.ts'
 import { boundedWebSockets } from './web-sockets.ts'
 import type { Defaults, Kept, PlatformInit } from './platform.ts'
 
+/** Bytes kept for others, at most, on disk and in memory. */
+const DISK_ROOM = 1024 ** 3
+const MEMORY_ROOM = 64 * 1024 ** 2
+
 /** The parts that differ by platform. */
 export async function platformDefaults ({ network, dataDir, iceServers }: PlatformInit): Promise<Defaults> {
   const kept = dataDir == null ? nothingKept() : await keptIn(dataDir)
@@ -43,6 +47,8 @@ function nothingKept (): Kept {
   return {
     datastore: new MemoryDatastore(),
     store: memoryStore(),
+    keptStore: memoryStore(),
+    room: MEMORY_ROOM,
     open: async () => {},
     close: async () => {},
     report: async () => ({ store: 'memory', persisted: false })
@@ -65,6 +71,8 @@ async function keptIn (dataDir: string): Promise<Kept> {
   return {
     datastore,
     store: diskStore({ downloads: join(dataDir, 'downloads'), parts: join(dataDir, 'parts') }),
+    keptStore: diskStore({ downloads: join(dataDir, 'kept', 'contents'), parts: join(dataDir, 'kept', 'parts') }),
+    room: DISK_ROOM,
     open: async () => { await datastore.open() },
     close: async () => { await datastore.close() },
     report: async () => ({ store: 'disk', persisted: true, ...await diskSpace(dataDir) })

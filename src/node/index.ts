@@ -10,6 +10,7 @@
 
 import { createLibp2p } from 'libp2p'
 import { catalog } from '../catalog/index.ts'
+import { contingency } from '../contingency/index.ts'
 import { membershipProtocol } from '../membership/constants.ts'
 import { membership } from '../membership/index.ts'
 import { searchProtocol } from '../search/constants.ts'
@@ -24,6 +25,7 @@ import { FormicaryNode } from './node.ts'
 import { reachable } from './reach.ts'
 import type { Defaults, IceServer, StorageReport } from './platform.ts'
 import type { Catalog, CatalogEvents, FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
+import type { Contingency, ContingencyEvents, ContingencyInit, Vault } from '../contingency/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembershipEvents, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit, Search } from '../search/index.ts'
@@ -127,6 +129,15 @@ export interface NodeInit {
   store?: Store
 
   /**
+   * How others keep what this node has, and how much it keeps for them; `false`
+   * for neither.
+   *
+   * @default two members keep everything; `room` is 1 GiB on disk, 256 MiB in
+   * the private files of a page, 64 MiB in memory, and 32 in that of a page
+   */
+  contingency?: Omit<ContingencyInit, 'network'> | false
+
+  /**
    * More libp2p services, or others in place of those of the preset.
    *
    * @default {}
@@ -153,6 +164,12 @@ export interface NodeServices {
   /** What this node shares. */
   catalog: Catalog
 
+  /** What this node keeps for others; not there if contingency is off. */
+  kept?: Catalog
+
+  /** Sees to it that nothing is lost when a member goes; not there if it is off. */
+  contingency?: Contingency
+
   /** Knows who is in the colony. */
   membership: Membership
 
@@ -165,7 +182,7 @@ export interface NodeServices {
 }
 
 /** Everything that happens to the services of a node. */
-export interface NodeEvents extends CatalogEvents, MembershipEvents, TransferEvents {}
+export interface NodeEvents extends CatalogEvents, MembershipEvents, TransferEvents, Omit<ContingencyEvents, keyof CatalogEvents> {}
 
 /** What can be fetched: a hit, an entry, a CID, or a CID as a string. */
 export type Downloadable = Hit | Entry | CID | string
@@ -183,6 +200,21 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 
   /** Who is in the colony, and what this node says of itself. */
   readonly membership: Membership
+
+  /**
+   * Sees to it that nothing is lost when a member goes.
+   *
+   * @throws {InvalidParametersError} it was turned off
+   */
+  readonly contingency: Contingency
+
+  /**
+   * Values that outlive this device, and that nobody else can read; see {@link Contingency.vault}.
+   *
+   * @throws {InvalidParametersError} contingency was turned off
+   * @throws {NotStartedError} the node is stopped
+   */
+  readonly vault: Vault
 
   /** Members this node knows of, itself included; see {@link Membership.members}. */
   members (options?: MembersOptions): IterableIterator<Member>
@@ -255,8 +287,13 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
   start (): Promise<void>
 
   /**
-   * Says goodbye to the colony and stops the node; nothing happens if it is
-   * not running. Downloads end and can be continued. A stopped node can be started again.
+   * Hands over what it keeps for others, says goodbye to the colony and stops
+   * the node; nothing happens if it is not running. Downloads end and can be
+   * continued. A stopped node can be started again.
+   *
+   * The handover waits until others have everything, or `signal` is aborted, or
+   * 10 s without one; `contingency:at-risk` names the wards of whom nobody has
+   * all that this node had.
    */
   stop (options?: AbortOptions): Promise<void>
 }
@@ -314,9 +351,10 @@ export async function createNode (init: NodeInit = {}): Promise<Node> {
   }
 }
 
-async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadLimit, ...init }: NodeInit & { network: string }, platform: Defaults): Promise<Libp2p<NodeServices>> {
+async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadLimit, contingency: safety, ...init }: NodeInit & { network: string }, platform: Defaults): Promise<Libp2p<NodeServices>> {
   const { datastore } = platform.kept
   const store = init.store ?? platform.kept.store
+  const keptStore = init.store ?? platform.kept.keptStore
 
   return createLibp2p<NodeServices>({
     ...platform.libp2p,
@@ -330,7 +368,11 @@ async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadL
       membership: membership({ network, name, light: platform.light }),
       catalog: catalog({ store, files: platform.files }),
       search: search({ network }),
-      transfer: transfer({ store, network, uploadSlots, uploadLimit }),
+      transfer: transfer({ store, keptStore, network, uploadSlots, uploadLimit }),
+      ...safety !== false && {
+        kept: catalog({ store: keptStore, records: '/formicary/kept' }),
+        contingency: contingency({ network, room: platform.kept.room, ...safety })
+      },
       ...init.services
     } as unknown as ServiceFactoryMap<NodeServices>,
     start: false

@@ -7,6 +7,7 @@ import { IdleConnections } from './idle-connections.ts'
 import type { StorageReport } from './platform.ts'
 import type { Downloadable, Node, NodeEvents, NodeServices } from './index.ts'
 import type { FileOptions, Shareable, ShareOptions } from '../catalog/index.ts'
+import type { Contingency, Vault } from '../contingency/index.ts'
 import type { Entry } from '../content/index.ts'
 import type { Member, Membership, MembersOptions } from '../membership/index.ts'
 import type { FindOptions, Hit } from '../search/index.ts'
@@ -41,7 +42,8 @@ const EVENTS = {
     'member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated',
     'membership:alone', 'membership:together', 'membership:links', 'membership:unreachable'
   ],
-  transfer: ['transfer:done', 'transfer:banned']
+  transfer: ['transfer:done', 'transfer:banned'],
+  contingency: ['contingency:protected', 'contingency:at-risk', 'contingency:handed-over', 'contingency:serving', 'contingency:returned']
 } as const
 
 /** The services of a libp2p node in one place. */
@@ -67,6 +69,7 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
 
     EVENTS.catalog.forEach(type => { init.libp2p.services.catalog.addEventListener?.(type, pass) })
     EVENTS.membership.forEach(type => { init.libp2p.services.membership.addEventListener?.(type, pass) })
+    EVENTS.contingency.forEach(type => { init.libp2p.services.contingency?.addEventListener?.(type, pass) })
     EVENTS.transfer.forEach(type => { init.libp2p.services.transfer.addEventListener?.(type, pass) })
   }
 
@@ -80,6 +83,20 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
 
   get membership (): Membership {
     return this.libp2p.services.membership
+  }
+
+  get contingency (): Contingency {
+    const { contingency } = this.libp2p.services
+
+    if (contingency == null) {
+      throw new InvalidParametersError('Contingency is turned off')
+    }
+
+    return contingency
+  }
+
+  get vault (): Vault {
+    return this.contingency.vault
   }
 
   members (options?: MembersOptions): IterableIterator<Member> {
@@ -164,6 +181,8 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     this.#entrance.stop()
     await this.#inTurn(async () => {
       if (this.libp2p.status === 'started') {
+        // a signal may leave it more time, or less, than it takes by itself
+        await this.libp2p.services.contingency?.leave?.(options)
         this.#unwatch?.()
         this.#idle.stop()
 

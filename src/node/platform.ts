@@ -48,6 +48,12 @@ export interface Kept {
   /** Where bytes are kept. */
   store: Store
 
+  /** Where bytes are kept that are others'. */
+  keptStore: Store
+
+  /** Bytes that are kept for others, at most, unless told otherwise. */
+  room: number
+
   /**
    * Opens what has to be opened.
    *

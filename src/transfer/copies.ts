@@ -6,9 +6,13 @@ import type { CatalogName, DownloadOptions } from './index.ts'
 import type { LocalCopyInit } from './local-copy.ts'
 import type { Entry } from '../content/entry.ts'
 import type { CID } from 'multiformats/cid'
+import type { Store } from '../store/index.ts'
 
 /** What {@link Copies} work with. */
-export interface CopiesInit extends Pick<LocalCopyInit, 'store' | 'log'> {
+export interface CopiesInit extends Pick<LocalCopyInit, 'log'> {
+  /** Where the bytes of a catalog go. */
+  storeOf (into: CatalogName): Store
+
   /** `true` if nothing may be copied now: the content is being fetched, or the node has stopped. */
   isBusy (cid: CID): boolean
 
@@ -65,7 +69,8 @@ export class Copies {
     let copy = this.#copies.get(key)
 
     if (content != null && copy == null && !this.#init.isBusy(cid)) {
-      const { store, log, onFinished } = this.#init
+      const { log, onFinished } = this.#init
+      const store = this.#init.storeOf(into)
       const { name, path } = options
       copy = this.#add(key, new LocalCopy({ content, store, key, name, path, log, onFinished: async (...args) => onFinished(into, ...args) }))
     } else {

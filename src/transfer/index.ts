@@ -70,6 +70,13 @@ export interface TransferInit {
   store: Store
 
   /**
+   * Where bytes go that are kept for others.
+   *
+   * @default `store`
+   */
+  keptStore?: Store
+
+  /**
    * Name of the colony; part of the protocol id.
    *
    * @default 'formicary'

@@ -25,7 +25,7 @@ import type { Session } from './session.ts'
 import type { Entry } from '../content/entry.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
-import type { Finished } from '../store/index.ts'
+import type { Finished, Store } from '../store/index.ts'
 import type { Connection, Logger, Startable, Stream } from '@libp2p/interface'
 
 /** Fetches and serves contents. */
@@ -64,7 +64,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#buffers = new PieceBuffers(init.memory)
     this.#lines = new Lines(this.#protocol, session => { void this.#accept(session) })
     this.#copies = new Copies({
-      store: init.store,
+      storeOf: into => this.#storeOf(into),
       log: this.#log,
       isBusy: cid => this.#swarms.get(String(cid))?.fetch != null || !this.#started,
       onFinished: async (into, manifest, finished, path) => this.#add(into, manifest, finished, path)
@@ -257,6 +257,10 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
   }
 
+  #storeOf (into: CatalogName): Store {
+    return into === 'kept' ? this.#init.keptStore ?? this.#init.store : this.#init.store
+  }
+
   #startFetch (swarm: Swarm, { name, path, size, background, into = 'catalog' }: DownloadOptions): Fetch {
     const { cid } = swarm
     const fetch = new Fetch({
@@ -266,7 +270,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       name,
       path,
       size: Number.isSafeInteger(size) && size! >= 0 && size! <= PIECE_SIZE ? size : undefined,
-      store: this.#init.store,
+      store: this.#storeOf(into),
       buffers: this.#buffers,
       allowance: this.#allowance,
       background: background === true,

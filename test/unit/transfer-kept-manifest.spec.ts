@@ -41,7 +41,7 @@ describe('transfer: the manifest kept with a part', () => {
     it(`is the same again, of ${pieces} pieces, the last of ${lastSize} bytes`, async () => {
       const manifest = manifestOf(pieces, lastSize)
       const bytes = await bytesKept(manifest)
-      const kept = await keptManifest(storeOf(async () => bytes), manifest.root, log, { signal })
+      const kept = await keptManifest({ store: storeOf(async () => bytes), key: String(manifest.root), cid: manifest.root, log }, { signal })
 
       expect(kept).to.deep.include({ size: manifest.size, pieceCount: pieces, nodes: manifest.nodes })
       expect(kept?.hash(pieces - 1)).to.deep.equal(manifest.hash(pieces - 1))
@@ -52,8 +52,8 @@ describe('transfer: the manifest kept with a part', () => {
   it('is none if nothing was kept, or the store cannot say', async () => {
     const { root } = manifestOf(2, 5)
 
-    expect(await keptManifest(memoryStore(), root, log, { signal })).to.equal(undefined)
-    expect(await keptManifest(storeOf(async () => { throw new Error('broken') }), root, log, { signal })).to.equal(undefined)
+    expect(await keptManifest({ store: memoryStore(), key: String(root), cid: root, log }, { signal })).to.equal(undefined)
+    expect(await keptManifest({ store: storeOf(async () => { throw new Error('broken') }), key: String(root), cid: root, log }, { signal })).to.equal(undefined)
   })
 
   const manifest = manifestOf(3, 5)
@@ -75,7 +75,7 @@ describe('transfer: the manifest kept with a part', () => {
     it(`is not believed if it is ${what}`, async () => {
       const bytes = await damage(await bytesKept(manifest))
 
-      expect(await keptManifest(storeOf(async () => bytes), manifest.root, log, { signal })).to.equal(undefined)
+      expect(await keptManifest({ store: storeOf(async () => bytes), key: String(manifest.root), cid: manifest.root, log }, { signal })).to.equal(undefined)
     })
   }
 
@@ -84,18 +84,19 @@ describe('transfer: the manifest kept with a part', () => {
     const larger = new Uint8Array(bytes.byteLength + 7)
     larger.set(bytes, 7)
 
-    expect((await keptManifest(storeOf(async () => larger.subarray(7)), manifest.root, log, { signal }))?.size).to.equal(manifest.size)
+    expect((await keptManifest({ store: storeOf(async () => larger.subarray(7)), key: String(manifest.root), cid: manifest.root, log }, { signal }))?.size).to.equal(manifest.size)
   })
 
   it('is not put together any more once nobody wants it', async () => {
     const large = manifestOf(20_000, 7)
     const bytes = await bytesKept(large)
     const cancel = new AbortController()
-    const kept = keptManifest(storeOf(async () => {
+    const store = storeOf(async () => {
       cancel.abort(new RangeError('enough'))
 
       return bytes
-    }), large.root, log, cancel)
+    })
+    const kept = keptManifest({ store, key: String(large.root), cid: large.root, log }, cancel)
 
     expect(await kept.catch((err: Error) => err)).to.have.property('name', 'RangeError')
   })

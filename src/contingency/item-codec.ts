@@ -12,7 +12,7 @@
  * @module
  */
 
-import { encode } from '@msgpack/msgpack'
+import { Encoder } from '@msgpack/msgpack'
 import { base16 } from 'multiformats/bases/base16'
 import { CID } from 'multiformats/cid'
 import { hashSync, isNodeCid, isPieceCid, MAX_CONTENT_SIZE, PIECE_SIZE } from '../content/index.ts'
@@ -47,11 +47,14 @@ const ENTRY = 0
 const VAULT = 1
 const GONE = 2
 
-const encoder = new TextEncoder()
+const utf8 = new TextEncoder()
+
+/** One for all: to make an encoder takes longer than to encode an item. */
+const encoder = new Encoder()
 
 /** Names an entry among the items of its node: the first 16 bytes of SHA-256 over its CID, path and name, as MessagePack. */
 export function entryKey ({ cid, path, name }: Pick<Entry, 'cid' | 'path' | 'name'>): ItemKey {
-  return keyOfBytes(hashSync(encode([cid.bytes, pathToKeep(path), name])).subarray(0, KEY_SIZE))
+  return keyOfBytes(hashSync(encoder.encode([cid.bytes, pathToKeep(path), name])).subarray(0, KEY_SIZE))
 }
 
 /**
@@ -98,7 +101,12 @@ export function toWire (item: Item): unknown[] {
 
 /** An item as bytes, always the same ones. */
 export function encodeItem (item: Item): Uint8Array {
-  return encode(toWire(item))
+  return encoder.encode(toWire(item))
+}
+
+/** A list of items as bytes. */
+export function encodeItems (items: Item[]): Uint8Array {
+  return encoder.encode(items.map(toWire))
 }
 
 /**
@@ -211,7 +219,7 @@ function nameFault (name: string): string | undefined {
   }
 
   // a UTF-16 code unit makes 1 to 3 bytes
-  if (name.length > MAX_NAME_SIZE || (name.length > MAX_NAME_SIZE / 3 && encoder.encode(name).byteLength > MAX_NAME_SIZE)) {
+  if (name.length > MAX_NAME_SIZE || (name.length > MAX_NAME_SIZE / 3 && utf8.encode(name).byteLength > MAX_NAME_SIZE)) {
     return `its name is longer than ${MAX_NAME_SIZE} bytes`
   }
 }

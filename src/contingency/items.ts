@@ -366,9 +366,13 @@ function assertItem (item: Item): void {
   }
 }
 
-/** One name may come with several sizes, of which all but one are wrong. */
+/**
+ * A content as a key of a map: its hash and its size, since one hash may come
+ * with several sizes, of which all but one are wrong. A CID would keep the
+ * text that is made of it, which is more than all else of an item.
+ */
 function contentKey (cid: CID, size: number): string {
-  return `${cid} ${size}`
+  return `${String.fromCharCode(...cid.multihash.digest)} ${size}`
 }
 
 function groupOf (key: ItemKey): number {

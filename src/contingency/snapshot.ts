@@ -23,7 +23,7 @@ import { HASH_SIZE, hashSync, PIECE_SIZE } from '../content/index.ts'
 import { cidAt } from '../content/node.ts'
 import { InvalidMessageError } from '../errors.ts'
 import { parseBytes, parseFields, parseInteger, parseList } from '../wire/parse.ts'
-import { encodeItem, parseItem, toWire } from './item-codec.ts'
+import { encodeItem, encodeItems, parseItem } from './item-codec.ts'
 import { GROUP_BITS, MAX_ITEMS } from './items.ts'
 import type { Group, Item, ItemKey, Items } from './items.ts'
 import type { Parse } from '../wire/parse.ts'
@@ -164,7 +164,7 @@ function parsePage (value: unknown, number: number, bits: number, bytes: Uint8Ar
     }
   })
 
-  if (!equals(encode(items.map(toWire)), bytes)) {
+  if (!equals(encodeItems(items), bytes)) {
     throw new TypeError('Items should be written in the shortest way')
   }
 
@@ -199,14 +199,14 @@ function groupsOfPages (items: Items, count: number): Group[][] {
 
 function buildPage (groups: Group[]): Page {
   const items = groups.flatMap(group => [...group.items.values()]).sort((a, b) => a.key < b.key ? -1 : 1)
-  const bytes = encode(items.map(toWire))
+  const bytes = encodeItems(items)
 
   if (bytes.byteLength <= MAX_BLOCK_SIZE) {
     return { cid: cidAt(0, hashSync(bytes)), bytes, omitted: [] }
   }
 
   const fitting = fit(items)
-  const shorter = encode(items.filter(item => fitting.has(item)).map(toWire))
+  const shorter = encodeItems(items.filter(item => fitting.has(item)))
 
   return { cid: cidAt(0, hashSync(shorter)), bytes: shorter, omitted: items.filter(item => !fitting.has(item)).map(({ key }) => key) }
 }

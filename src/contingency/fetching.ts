@@ -18,6 +18,9 @@ import type { AbortOptions, PeerId } from '@libp2p/interface'
 /** Contents that are fetched at once for one ward. */
 const CONCURRENCY = 4
 
+/** Bytes of pages that are taken whatever the quota is: those of 100,000 items. */
+const MAX_PAGE_BYTES = 16 * 1024 * 1024
+
 /** How long to look for somebody who has something, in ms: the ward tries again. */
 const PATIENCE = 10_000
 
@@ -86,9 +89,17 @@ export class Fetching {
     await this.#need(rootCid, rootSize, sources, options)
     const { pages } = readRoot(await this.#init.blocks.read(rootCid))
     const items: Item[][] = []
+    let pageBytes = 0
     await inParallel([...pages.entries()], CONCURRENCY, async ([number, cid]) => {
       await this.#need(cid, undefined, sources, options)
-      items[number] = readPage(await this.#init.blocks.read(cid), number, pages.length)
+      const page = await this.#init.blocks.read(cid)
+      pageBytes += page.byteLength
+
+      if (pageBytes > MAX_PAGE_BYTES + quota) {
+        throw new ProtocolError('The list of what is to be kept is larger than that')
+      }
+
+      items[number] = readPage(page, number, pages.length)
     }, options)
     const all = items.flat()
     const selected = selectItems(all, quota).items

@@ -166,7 +166,7 @@ export class OwnState implements VaultBackend {
   /** Has others keep a content no longer that is not in the catalog any more. */
   forget (cid: CID): number {
     const gone = [...this.items.values()].filter(item => item.type === 'entry' && item.cid.equals(cid) && this.#init.catalog?.has(cid) !== true)
-    gone.forEach(({ key }) => { this.#put({ type: 'gone', key, version: this.nextVersion() }) })
+    gone.forEach(({ key }) => { this.#put({ type: 'gone', key, version: this.#versionFor(key) }) })
 
     return gone.length
   }
@@ -187,16 +187,21 @@ export class OwnState implements VaultBackend {
     const same = this.#init.catalog?.get(detail.cid).some(other => entryKey(other) === key)
 
     if (!this.#lost.delete(detail) && same !== true && this.items.get(key)?.type === 'entry') {
-      this.#put({ type: 'gone', key, version: this.nextVersion() })
+      this.#put({ type: 'gone', key, version: this.#versionFor(key) })
     }
   }
 
   #add (entry: Entry): void {
-    const known = this.items.get(entryKey(entry))
+    const key = entryKey(entry)
 
-    if (this.#init.filter(entry) && known?.type !== 'entry') {
-      this.#put(entryItem(entry, this.nextVersion()))
+    if (this.#init.filter(entry) && this.items.get(key)?.type !== 'entry') {
+      this.#put(entryItem(entry, this.#versionFor(key)))
     }
+  }
+
+  /** What changes twice under one epoch is still to be told apart. */
+  #versionFor (key: ItemKey): number {
+    return Math.max(this.nextVersion(), (this.items.get(key)?.version ?? 0) + 1)
   }
 
   #put (item: Item): void {

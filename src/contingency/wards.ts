@@ -195,4 +195,3 @@ export class Wards {
 function keyOf ({ cid, path, name }: KeptEntry): string {
   return `${cid} ${path}/${name}`
 }
-

@@ -8,7 +8,7 @@
 
 import { ManifestBuilder, hashPiece, PIECE_SIZE } from '../content/index.ts'
 import { NotFoundError } from '../errors.ts'
-import type { KeptCatalog } from './index.ts'
+import type { KeptCatalog } from './components.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 

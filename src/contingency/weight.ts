@@ -1,4 +1,4 @@
-import type { ContingencyMember } from './index.ts'
+import type { ContingencyMember } from './components.ts'
 
 /** Bytes of room at which a member counts once. */
 const UNIT = 64 * 1024 * 1024

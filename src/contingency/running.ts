@@ -1,0 +1,319 @@
+/**
+ * What there is of contingency while it runs: the core, and everything that
+ * does for it what it cannot do itself.
+ *
+ * @module
+ */
+
+import { peerIdFromString } from '@libp2p/peer-id'
+import { optionalComponent } from '../components.ts'
+import { Driver } from '../driver.ts'
+import { NotStartedError } from '../errors.ts'
+import { Blocks } from './blocks.ts'
+import { Challenges } from './challenges.ts'
+import { contingencyProtocol, MAX_STREAMS } from './constants.ts'
+import { ContingencyCore } from './core/contingency.ts'
+import { Fetching } from './fetching.ts'
+import { selectItems } from './items.ts'
+import { Lines } from './lines.ts'
+import { OwnState } from './own-state.ts'
+import { ContingencyRecords } from './records.ts'
+import { Seals } from './sealed.ts'
+import { Wards } from './wards.ts'
+import { weightOf } from './weight.ts'
+import type { AnyMessage } from './codec.ts'
+import type { ContingencyCatalog, ContingencyComponents, ContingencyMember } from './components.ts'
+import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './core/outbox.ts'
+import type { ContingencyInit, KeptEntry } from './index.ts'
+import type { PeerKey } from '../core.ts'
+import type { Logger } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+
+/** Events of membership that say what became of somebody. */
+const MEMBER_EVENTS = ['member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated'] as const
+
+export interface RunningInit {
+  components: ContingencyComponents
+  options: Required<ContingencyInit>
+  log: Logger
+  onEvent (event: ContingencyEvent): void
+
+  /** An entry of a ward that is gone can be found here from now on, or cannot any more. */
+  onEntry (type: 'entry:added' | 'entry:removed', entry: KeptEntry): void
+}
+
+export class Running {
+  core!: ContingencyCore
+  readonly blocks: Blocks
+  readonly wards: Wards
+  readonly own: OwnState
+  readonly ended = new AbortController()
+
+  /** Resolves when nothing is left that others would have to take over. */
+  readonly left = Promise.withResolvers<void>()
+
+  /** How often something was merged that others had of this node. */
+  merged = 0
+
+  readonly #init: RunningInit
+  readonly #protocol: string
+  readonly #seals: Seals
+  readonly #records: ContingencyRecords
+  readonly #fetching: Fetching
+  readonly #lines: Lines
+  readonly #challenges: Challenges
+  #driver!: Driver<ContingencyInput, ContingencyOutput>
+  #challengeTimer?: ReturnType<typeof setTimeout>
+
+  /** What is carried out: one thing after another. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor (init: RunningInit) {
+    const { components: { privateKey, datastore, transfer, kept }, options, log } = init
+    this.#init = init
+    this.#protocol = contingencyProtocol(options.network)
+    this.#seals = new Seals(privateKey, options.network)
+    this.#records = new ContingencyRecords(datastore, this.#seals, log)
+    this.blocks = new Blocks(kept, cid => this.own.needs(cid) || this.wards.needs(cid))
+    this.#fetching = new Fetching({ blocks: this.blocks, transfer, source: peer => peerIdFromString(peer) })
+    this.wards = new Wards({
+      blocks: this.blocks,
+      fetching: this.#fetching,
+      log,
+      onFetched: (ward, root, ok, full) => { this.tell({ type: 'fetched', ward, root, ok, full }) },
+      onEntry: (type, entry) => { init.onEntry(type, entry) }
+    })
+    this.own = this.#makeOwnState()
+    this.#lines = this.#makeLines()
+    this.#challenges = this.#makeChallenges()
+  }
+
+  /** Reads what there was, and listens to others. */
+  async start (): Promise<void> {
+    const { components: { peerId, registrar }, options: { copies, grace } } = this.#init
+    const ward = await this.#records.loadWard()
+    const kept = await this.#records.load()
+    await this.wards.open(kept)
+    this.core = new ContingencyCore({
+      self: peerId.toString(),
+      random: Math.random,
+      copies,
+      grace,
+      wallClock: Date.now,
+      ward,
+      kept: kept.map(record => this.wards.isWhole(record) ? record : { ...record, held: undefined })
+    })
+    await this.own.open()
+    this.#driver = new Driver<ContingencyInput, ContingencyOutput>({ core: this.core, carryOut: outputs => { this.#carryOut(outputs) } })
+    await registrar.handle(this.#protocol, (stream, connection) => { this.#lines.accept(stream, connection) }, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })
+  }
+
+  /** The other services can be used now: who is here, and how to fetch. */
+  async begin (): Promise<void> {
+    const { components: { membership }, options: { room, maxWards } } = this.#init
+    MEMBER_EVENTS.forEach(type => { membership.addEventListener(type, this.#onMember) })
+
+    for (const member of membership.members()) {
+      this.#see(member)
+    }
+
+    this.tell({ type: 'room', bytes: room, wards: room > 0 ? maxWards : 0 })
+    this.#offer()
+    this.#challengeLater()
+    await this.own.publish()
+
+    // what a crash left behind, unless somebody is still about to complete it
+    if ([...this.core.keeper.kept.values()].every(({ isComplete }) => isComplete)) {
+      await this.blocks.sweep()
+    }
+  }
+
+  async stop (): Promise<void> {
+    const { membership, registrar } = this.#init.components
+    this.ended.abort(new NotStartedError('Contingency has stopped'))
+    MEMBER_EVENTS.forEach(type => { membership.removeEventListener(type, this.#onMember) })
+    clearTimeout(this.#challengeTimer)
+    this.#driver.stop()
+    this.#challenges.close()
+    this.wards.close()
+    await registrar.unhandle(this.#protocol)
+    await this.#work
+    await this.#lines.close()
+    await this.own.close()
+  }
+
+  /** Tells the core something, while it runs. */
+  tell (input: ContingencyInput): void {
+    if (!this.ended.signal.aborted) {
+      this.#driver.handle(input)
+    }
+  }
+
+  /** Resolves when all that was asked for up to now is carried out. */
+  async idle (): Promise<void> {
+    await this.#work
+  }
+
+  /** Members that are here and may have what this node had. */
+  sources (): PeerKey[] {
+    const { named, former } = this.core.ward.contingents
+
+    return [...named.keys(), ...former.keys()].filter(peer => this.core.peers.isHere(peer))
+  }
+
+  get catalog (): ContingencyCatalog | undefined {
+    return optionalComponent(() => this.#init.components.catalog)
+  }
+
+  #makeOwnState (): OwnState {
+    const { components: { datastore }, options: { filter }, log } = this.#init
+
+    return new OwnState({
+      datastore,
+      catalog: this.catalog,
+      blocks: this.blocks,
+      log,
+      filter,
+      nextVersion: () => this.core.ward.nextEpoch,
+      onSnapshot: snapshot => { this.tell({ type: 'snapshot', snapshot }) },
+      download: async (cid, size, options) => this.#fetching.download(cid, size, { ...options, sources: this.sources() })
+    })
+  }
+
+  #makeLines (): Lines {
+    const { components: { connectionManager, membership }, log } = this.#init
+
+    return new Lines({
+      protocol: this.#protocol,
+      connectionManager,
+      seals: this.#seals,
+      log,
+      addresses: peer => membership.get(peerIdFromString(peer))?.addresses ?? [],
+      onMessage: (from, message) => { this.#take(from, message) },
+      onUnsupported: peer => { this.tell({ type: 'failed', peer }) }
+    })
+  }
+
+  #makeChallenges (): Challenges {
+    return new Challenges({
+      random: Math.random,
+      read: async (cid, offset, length) => this.#read(cid, offset, length),
+      send: (to, message) => { this.#lines.send(to, message) },
+      onResult: (peer, right) => {
+        if (!right) {
+          this.#init.log.error('%s does not have what it has signed for', peer)
+          this.tell({ type: 'distrust', peer })
+        }
+      }
+    })
+  }
+
+  #take (from: PeerKey, message: AnyMessage): void {
+    if (this.ended.signal.aborted) {
+      return
+    }
+
+    switch (message.type) {
+      case 'challenge': void this.#challenges.answer(from, message); break
+      case 'proof': this.#challenges.take(from, message); break
+      default: this.tell({ type: 'message', from, message })
+    }
+  }
+
+  /** What one input asks for, in order: nothing is said before what it rests on is saved. */
+  #carryOut (outputs: Array<Exclude<ContingencyOutput, { type: 'timer' }>>): void {
+    this.#work = this.#work.then(async () => {
+      for (const output of outputs) {
+        if (!this.ended.signal.aborted || isRecord(output)) {
+          await this.#do(output)
+        }
+      }
+    }).catch((err: unknown) => { this.#init.log.error('could not go on - %e', err) })
+  }
+
+  async #do (output: Exclude<ContingencyOutput, { type: 'timer' }>): Promise<void> {
+    switch (output.type) {
+      case 'send': this.#lines.send(output.to, output.message); break
+      case 'event': this.#init.onEvent(output.event); break
+      case 'assign': this.tell({ type: 'assigned', assignment: await this.#seals.assignment(output.assignment) }); break
+      case 'take-over': this.tell({ type: 'taken-over', takeover: await this.#seals.takeover(output.takeover), assignment: output.assignment }); break
+      case 'save-ward': await this.#records.saveWard(output.record); break
+      case 'save': await this.#records.save(output.ward, output.record); break
+      case 'forget': await this.#records.forget(output.ward); break
+      case 'fetch': this.wards.fetch(output); break
+      case 'merge': void this.#merge(output); break
+      case 'tidy': await this.wards.tidy(output.ward); break
+      case 'drop':
+        await this.wards.drop(output.ward)
+        this.#offer()
+        break
+      case 'serve': this.wards.serve(output.ward, output.on); break
+      case 'left': this.left.resolve(); break
+    }
+  }
+
+  async #merge ({ assignment: { root, rootSize, size }, sources }: Extract<ContingencyOutput, { type: 'merge' }>): Promise<void> {
+    let ok = false
+
+    try {
+      const { items } = await this.#fetching.readAll({ root, rootSize, quota: size, sources }, { signal: this.ended.signal })
+      await this.own.merge(items)
+      this.merged++
+      ok = true
+    } catch (err) {
+      this.#init.log('could not merge what others have - %e', err)
+    }
+
+    this.tell({ type: 'merged', root, ok })
+  }
+
+  readonly #onMember = ({ detail: { member } }: CustomEvent<{ member: ContingencyMember }>): void => { this.#see(member) }
+
+  #see (member: ContingencyMember): void {
+    if (!member.self) {
+      this.tell({ type: 'member', peer: member.peerId.toString(), state: member.state, weight: weightOf(member, Date.now()) })
+    }
+  }
+
+  /** Tells others how much room there is, to the nearest power of two below, so that it does not change all the time. */
+  #offer (): void {
+    const { components: { membership }, options: { room }, log } = this.#init
+    const free = Math.max(0, room - this.core.keeper.used)
+    const storage = free === 0 ? 0 : 2 ** Math.floor(Math.log2(free))
+    membership.update({ storage }).catch((err: unknown) => { log('could not say how much room there is - %e', err) })
+  }
+
+  #challengeLater (): void {
+    this.#challengeTimer = setTimeout(() => {
+      this.#challenge().catch((err: unknown) => { this.#init.log('could not ask for a proof - %e', err) })
+      this.#challengeLater()
+    }, this.#init.options.challengeInterval * (0.75 + Math.random() / 2))
+  }
+
+  /** Asks each contingent for something that is here too. */
+  async #challenge (): Promise<void> {
+    for (const [peer, { receipt }] of this.core.ward.contingents.named) {
+      const { items } = selectItems(this.own.items.values(), receipt?.quota ?? 0)
+      const item = items.at(Math.floor(Math.random() * items.length))
+
+      if (receipt != null && item != null) {
+        await this.#challenges.ask(peer, item.cid, item.size)
+      }
+    }
+  }
+
+  async #read (cid: CID, offset: number, length: number): Promise<Uint8Array | undefined> {
+    const content = await this.#init.components.kept.open(cid) ?? await this.catalog?.open(cid)
+
+    try {
+      return await content?.read(offset, length)
+    } finally {
+      await content?.close()
+    }
+  }
+}
+
+/** `true` for what has to be on record whatever happens next. */
+function isRecord ({ type }: ContingencyOutput): boolean {
+  return type === 'save' || type === 'save-ward' || type === 'forget'
+}

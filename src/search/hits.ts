@@ -11,7 +11,7 @@ import { readAddresses, writeAddresses } from '../addresses.ts'
 import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_PATH_LENGTH } from './constants.ts'
 import { nameFault } from './core/messages.ts'
 import type { WireHit } from './core/messages.ts'
-import type { Hit } from './index.ts'
+import type { Hit, KeptEntry } from './index.ts'
 import type { Match } from './text-index.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -29,7 +29,7 @@ export function makeHolder (peerId: PeerId, addresses: Multiaddr[]): Holder {
 
 /** A match of this node, to be sent. */
 export function encodeHit ({ entry, score }: Match, holder: Holder): WireHit {
-  const { cid, name, path, size, mediaType, modified } = entry
+  const { cid, name, path, size, mediaType, modified, ward } = entry as Partial<KeptEntry> & typeof entry
 
   return {
     cid: cid.bytes,
@@ -39,6 +39,7 @@ export function encodeHit ({ entry, score }: Match, holder: Holder): WireHit {
     ...mediaType != null && { mediaType },
     ...modified != null && { modified },
     ...holder,
+    ...ward != null && { ward: ward.toMultihash().bytes },
     score
   }
 }
@@ -52,6 +53,8 @@ export function decodeHit (hit: WireHit, self: PeerId): Hit | undefined {
   }
 
   const { name, path, size, mediaType, modified, score } = hit
+  // of a kind of key that is not known here: who has it matters more
+  const ward = hit.ward == null ? undefined : peerIdOf(hit.ward)
   const local = holder.equals(self)
 
   return {
@@ -64,6 +67,7 @@ export function decodeHit (hit: WireHit, self: PeerId): Hit | undefined {
     holder,
     addresses: local ? [] : readAddresses(hit.addresses),
     local,
+    ...ward != null && { ward },
     score
   }
 }

@@ -10,7 +10,7 @@
  * | message | meaning |
  * | --- | --- |
  * | `query { id, text, hops, limit, timeout, filter, asked }` | from who opens the stream, once: tell me what fits, you and all you reach in so many more hops; `timeout` is how many ms I wait, and `asked` marks members that have it |
- * | `hits { hits: [{ cid, name, path, size, mediaType?, modified?, holder, addresses, score }] }` | any number of times, at most 8 hits each, and `limit` together; CID, PeerId of the holder and multiaddrs as bytes |
+ * | `hits { hits: [{ cid, name, path, size, mediaType?, modified?, holder, addresses, ward?, score }] }` | any number of times, at most 8 hits each, and `limit` together; CID, PeerIds of the holder and of the ward and multiaddrs as bytes |
  * | `done { messages, members, hops, unanswered }` | once, then the stream is closed: there is no more, and what it has cost |
  *
  * - **Spreading.** `id` is 16 random bytes. A member that has seen it with as
@@ -21,6 +21,9 @@
  * - **Hits** go back the way the query came, so nobody is dialled to answer.
  *   Only the holder makes a hit; others pass it on as it is, once for each CID
  *   and holder, and never more than `limit`.
+ * - **Wards.** A member answers for others that are gone, whose contents it
+ *   keeps: such a hit names it as the holder, and who shared the content as the
+ *   `ward`. What the member shares itself goes before what it keeps.
  * - **Ending.** A member is done when all it asked are, when it has passed on
  *   `limit` hits, or when the time is up; a slow one delays no one's hits. Who
  *   breaks off or closes its stream before that does not want the rest, and
@@ -43,7 +46,8 @@
  * digests, which a later version has.
  *
  * With a `catalog` among the components, it is what this node shares. Without
- * one this node finds what others share, and passes on what they search. With
+ * one this node finds what others share, and passes on what they search. A
+ * second source, `contingency`, is what it keeps for members that are gone. With
  * `membership`, neighbours in a large colony are its links, so that a query
  * reaches all parts of it and none too often.
  *
@@ -81,6 +85,9 @@ export type { Entry } from '../content/entry.ts'
 export interface Hit extends Entry {
   /** Who has the content. */
   holder: PeerId
+
+  /** Who shared it: the holder keeps it for this member, which is gone. */
+  ward?: PeerId
 
   /** Where the holder can be dialled, as it says itself; empty for a local hit. */
   addresses: Multiaddr[]
@@ -161,6 +168,12 @@ export interface SearchSource extends Pick<TypedEventTarget<SearchSourceEvents>,
   entries (): IterableIterator<Entry>
 }
 
+/** A content that a node keeps for a member that is gone. */
+export interface KeptEntry extends Entry {
+  /** Who shared it. */
+  ward: PeerId
+}
+
 /** What happens to the entries of a source. */
 export interface SearchSourceEvents {
   /** An entry is new. */
@@ -186,6 +199,9 @@ export interface SearchComponents {
 
   /** What this node shares; without it, nothing. */
   catalog?: SearchSource
+
+  /** What it keeps for members that are gone, as {@link KeptEntry}s; without it, nothing. */
+  contingency?: SearchSource
 
   /** Who of the connected peers is asked; without it, all are. */
   membership?: SearchMembership

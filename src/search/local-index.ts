@@ -1,6 +1,6 @@
 /**
- * Keeps a text index the same as a source of entries, and looks queries up in
- * it, one at a time, between whatever else the node has to do.
+ * Keeps a text index the same as some sources of entries, and looks queries up
+ * in it, one at a time, between whatever else the node has to do.
  *
  * @module
  */
@@ -27,22 +27,24 @@ interface Lookup {
 /** Gives way to what has arrived meanwhile; browsers have no `setImmediate`. */
 const nextTurn: (then: () => void) => unknown = typeof setImmediate === 'function' ? setImmediate : then => setTimeout(then, 0)
 
-/** What a node shares, to be searched. */
+/** What a node shares, and keeps for others, to be searched. */
 export class LocalIndex {
   readonly #index = new TextIndex()
-  readonly #source: SearchSource | undefined
+  readonly #sources: SearchSource[]
   readonly #waiting: Lookup[] = []
   #ready = false
   #busy = false
   #closed = false
 
-  /** Begins to index all entries of the source, and follows what happens to them. */
-  constructor (source?: SearchSource) {
-    this.#source = source
+  /** Begins to index all entries of the sources, and follows what happens to them. */
+  constructor (sources: SearchSource[] = []) {
+    this.#sources = sources
     // listening begins first, so that nothing is missed between
-    source?.addEventListener('entry:added', this.#onAdded)
-    source?.addEventListener('entry:removed', this.#onRemoved)
-    this.#fill(source?.entries() ?? [].values())
+    sources.forEach(source => {
+      source.addEventListener('entry:added', this.#onAdded)
+      source.addEventListener('entry:removed', this.#onRemoved)
+    })
+    this.#fill(entriesOf(sources))
   }
 
   /** Entries that can be found. */
@@ -65,8 +67,10 @@ export class LocalIndex {
   close (): void {
     this.#closed = true
     this.#waiting.length = 0
-    this.#source?.removeEventListener('entry:added', this.#onAdded)
-    this.#source?.removeEventListener('entry:removed', this.#onRemoved)
+    this.#sources.forEach(source => {
+      source.removeEventListener('entry:added', this.#onAdded)
+      source.removeEventListener('entry:removed', this.#onRemoved)
+    })
   }
 
   readonly #onAdded = ({ detail }: CustomEvent<Entry>): void => { this.#add(detail) }
@@ -115,5 +119,11 @@ export class LocalIndex {
 
       this.#next()
     })
+  }
+}
+
+function * entriesOf (sources: SearchSource[]): Generator<Entry> {
+  for (const source of sources) {
+    yield * source.entries()
   }
 }

@@ -67,7 +67,10 @@ export class Search implements SearchInterface, Startable {
 
     const { registrar } = this.#components
     const running: Running = this.#running = {
-      index: new LocalIndex(optionalComponent(() => this.#components.catalog)),
+      index: new LocalIndex([
+        optionalComponent(() => this.#components.catalog),
+        optionalComponent(() => this.#components.contingency)
+      ].filter(source => source != null)),
       streams: this.#makeStreams(),
       driver: new Driver<FloodInput, FloodOutput>({
         core: new Flood(this.#components.peerId.toMultihash().bytes),

@@ -11,6 +11,7 @@ import { foldName, wordsOf, wordsOfName } from './core/words.ts'
 import { Dictionary, NAME } from './dictionary.ts'
 import type { SearchFilter } from './core/filter.ts'
 import type { Wanted } from './core/query.ts'
+import type { KeptEntry } from './index.ts'
 import type { Entry } from '../content/entry.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -98,6 +99,9 @@ export class TextIndex {
    * that is so in the name and not only in the path. A fraction below 1 tells
    * how much of the name was asked for. It depends on nothing but the query
    * and the entry, so that scores of several nodes can be compared.
+   *
+   * What is kept for somebody else is left out where an entry of the node's
+   * own has the same content and fits as well.
    */
   search (query: string, filter: SearchFilter, limit: number): Match[] {
     const wanted = understand(query)
@@ -108,6 +112,7 @@ export class TextIndex {
     }
 
     const found = wanted.type === 'cid' ? this.#withCid(wanted.cid) : this.#withName(wanted.name)
+    const fits = (entry: Entry): boolean => passes(entry) && (wanted.type === 'cid' || foldName(entry.name) === wanted.name)
     const matches: Match[] = []
 
     for (const entry of found) {
@@ -115,7 +120,7 @@ export class TextIndex {
         break
       }
 
-      if (passes(entry)) {
+      if (passes(entry) && !this.#isCovered(entry, fits)) {
         matches.push({ entry, score: NAME })
       }
     }
@@ -127,11 +132,12 @@ export class TextIndex {
     const fits = this.#words.fits(words, this.#entries.length)
     const hash = hashOf(name)
     const ranks: number[] = []
+    const matches = (entry: Entry): boolean => fits[this.#slots.get(entry) as number] > 0 && passes(entry)
 
     for (let slot = 0; slot < fits.length; slot++) {
       const entry = this.#entries[slot]
 
-      if (fits[slot] > 0 && entry != null && passes(entry)) {
+      if (fits[slot] > 0 && entry != null && passes(entry) && !this.#isCovered(entry, matches)) {
         const isName = this.#nameHashes[slot] === hash && foldName(entry.name) === name
         const part = Math.min(1, words.length / this.#wordCounts[slot])
         const rank = isName ? NAME * FRACTIONS : fits[slot] * FRACTIONS + Math.floor((FRACTIONS - 1) * part)
@@ -146,6 +152,11 @@ export class TextIndex {
       entry: this.#entries[rank % SLOTS] as Entry,
       score: Math.floor(rank / SLOTS) / FRACTIONS
     }))
+  }
+
+  /** `true` for what is kept, if the node shares the same content and that fits too. */
+  #isCovered (entry: Entry, fits: (entry: Entry) => boolean): boolean {
+    return isKept(entry) && [...this.#withCid(entry.cid)].some(other => !isKept(other) && fits(other))
   }
 
   * #withName (name: string): Generator<Entry> {
@@ -185,6 +196,10 @@ export class TextIndex {
 
     return same instanceof Set ? same : same == null ? [] : [same]
   }
+}
+
+function isKept (entry: Entry): boolean {
+  return (entry as Partial<KeptEntry>).ward != null
 }
 
 /** The words of an entry, and whether they are in its name. */

@@ -21,7 +21,7 @@ export type SearchNode = Libp2p<{ search: Search }>
 let addresses = 0
 
 /** Starts a node that shares the names. */
-export async function startNode (source?: string[] | SearchSource, init?: SearchInit, membership?: SearchMembership): Promise<SearchNode> {
+export async function startNode (source?: string[] | SearchSource, init?: SearchInit, membership?: SearchMembership, contingency?: SearchSource): Promise<SearchNode> {
   const shelf = Array.isArray(source) ? new Shelf(source) : source
 
   return await createLibp2p({
@@ -33,6 +33,7 @@ export async function startNode (source?: string[] | SearchSource, init?: Search
     services: {
       identify: identify(),
       ...shelf == null ? {} : { catalog: () => shelf },
+      ...contingency == null ? {} : { contingency: () => contingency },
       ...membership == null ? {} : { membership: () => membership },
       search: search(init)
     }

@@ -1,9 +1,10 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { expect } from 'chai'
 import { TypedEventEmitter } from 'main-event'
 import { makeEntry, Shelf } from '../fixtures/search-shelf.ts'
 import { connect, connectAll, connectLine, findAll, openStreams, startNode, startStranger, until } from './search-colony.ts'
 import type { SearchNode } from './search-colony.ts'
-import type { Hit, SearchCost, SearchMembership, SearchProgressEvent } from '../../src/search/index.ts'
+import type { Hit, KeptEntry, SearchCost, SearchMembership, SearchProgressEvent } from '../../src/search/index.ts'
 import type { PeerId } from '@libp2p/interface'
 
 function names (hits: Hit[]): string[] {
@@ -38,6 +39,28 @@ describe('search', () => {
     expect(hits[1].holder.equals(c.peerId)).to.equal(true)
     expect(hits[1].addresses.map(String)).to.deep.equal(c.getMultiaddrs().map(String))
     await a.dial(hits[1].addresses)
+  })
+
+  it('answers for members that are gone, and says for whom', async () => {
+    const [a] = await start([])
+    const ward = peerIdFromString('12D3KooWHFKTMzwerBtsVmtz4ZZEQy2heafxzWw6wNn5PPYkBxJ5')
+    const kept = new Shelf()
+    kept.put('owls of who is gone', { ward } as Partial<KeptEntry>)
+    const same = kept.put('owls of both', { ward } as Partial<KeptEntry>)
+    const b = await startNode(['owls of b'], undefined, undefined, kept)
+    nodes.push(b)
+    await connect(a, b)
+
+    for (const node of [a, b]) {
+      const hits = await findAll(node, 'owls')
+      expect(hits.map(({ name, ward }) => [name, ward?.toString()]).sort()).to.deep.equal([
+        ['owls of b', undefined], ['owls of both', String(ward)], ['owls of who is gone', String(ward)]
+      ])
+      expect(hits.map(({ holder, local }) => [holder.equals(b.peerId), local])).to.deep.equal(Array(3).fill([true, node === b]))
+    }
+
+    kept.take(same)
+    expect(await findAll(a, 'both')).to.deep.equal([])
   })
 
   it('asks those that membership takes for neighbours, as they change', async () => {

@@ -16,8 +16,8 @@ const query: Query = { type: 'query', id: new Uint8Array(16), text: 'owls', hops
 describe('search: local index', () => {
   const open: LocalIndex[] = []
 
-  function makeIndex (source?: Shelf): LocalIndex {
-    const index = new LocalIndex(source)
+  function makeIndex (...sources: Shelf[]): LocalIndex {
+    const index = new LocalIndex(sources)
     open.push(index)
 
     return index
@@ -41,6 +41,19 @@ describe('search: local index', () => {
     }
 
     expect(sizes.length).to.be.at.least(10)
+  })
+
+  it('follows two sources', async () => {
+    const [own, kept] = [new Shelf(['owls 1']), new Shelf(['owls 2'])]
+    const index = makeIndex(own, kept)
+    expect((await lookUp(index)).map(({ entry }) => entry.name).sort()).to.deep.equal(['owls 1', 'owls 2'])
+    const added = kept.put('owls 3')
+    own.take([...own.entries()][0])
+    expect((await lookUp(index)).map(({ entry }) => entry.name).sort()).to.deep.equal(['owls 2', 'owls 3'])
+    kept.take(added)
+    index.close()
+    kept.put('owls 4')
+    expect(index.size).to.equal(1)
   })
 
   it('looks nothing up before it has everything', async () => {

@@ -117,6 +117,10 @@ describe('search: messages', () => {
     ['a time that is no number', hits({ modified: NaN })],
     ['no holder', hits({ holder: undefined })],
     ['a holder that is no multihash', hits({ holder: Uint8Array.of(1, 9, 9) })],
+    ['a ward that is a string', hits({ ward: 'ada' })],
+    ['an empty ward', hits({ ward: new Uint8Array() })],
+    ['a ward that is no multihash', hits({ ward: Uint8Array.of(1, 9, 9) })],
+    ['a ward that is too long', hits({ ward: Uint8Array.of(0, 100, ...new Uint8Array(100)) })],
     ['too many addresses', hits({ addresses: Array.from({ length: MAX_ADDRESSES + 1 }, () => Uint8Array.of(1)) })],
     ['a huge address', hits({ addresses: [new Uint8Array(MAX_ADDRESS_SIZE + 1)] })],
     ['an address that is a string', hits({ addresses: ['/memory/1'] })],
@@ -145,6 +149,7 @@ describe('search: messages', () => {
       modified: 0.1,
       holder: hit.holder,
       addresses: Array.from({ length: MAX_ADDRESSES }, () => new Uint8Array(MAX_ADDRESS_SIZE)),
+      ward: hit.holder,
       score: 0.1
     }
     const message = hits(...Array.from({ length: MAX_HITS_PER_MESSAGE }, () => largest))

@@ -1,3 +1,4 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { expect } from 'chai'
 import { pick, randomInt, seededRandom } from '../../src/random.ts'
 import { wordsOf, wordsOfName } from '../../src/search/core/words.ts'
@@ -23,6 +24,22 @@ describe('search: text index', () => {
     expect(namesFor(index, 'especial')).to.deep.equal(['Español Especial.pdf'])
     expect(namesFor(index, 'ESPANOL')).to.deep.equal(['Español Especial.pdf'])
     expect(namesFor(index, 'café')).to.have.members(['cafe society.mkv', 'Café.txt'])
+  })
+
+  it('leaves out what is kept for others where the node shares the same, if that fits as well', () => {
+    const own = makeEntry('owls in the house.txt')
+    const ward = peerIdFromString('12D3KooWHFKTMzwerBtsVmtz4ZZEQy2heafxzWw6wNn5PPYkBxJ5')
+    const kept = { ...makeEntry('owls.txt', { cid: own.cid }), ward }
+    const alone = { ...makeEntry('more owls.txt'), ward }
+    const index = indexOf(kept, alone, own)
+
+    expect(namesFor(index, 'owls', {}, 1)).to.deep.equal(['more owls.txt'])
+    expect(namesFor(index, 'owls')).to.deep.equal(['more owls.txt', 'owls in the house.txt'])
+    expect(namesFor(index, String(own.cid))).to.deep.equal(['owls in the house.txt'])
+    expect(namesFor(index, '"owls.txt"')).to.deep.equal(['owls.txt'])
+    index.remove(own)
+    expect(namesFor(index, 'owls')).to.deep.equal(['owls.txt', 'more owls.txt'])
+    expect(namesFor(index, String(own.cid))).to.deep.equal(['owls.txt'])
   })
 
   it('ranks the whole name before all words, words before beginnings, beginnings before typos', () => {

@@ -53,6 +53,9 @@ export interface WireHit {
 
   /** Multiaddrs of the holder, as bytes. */
   addresses: Uint8Array[]
+
+  /** The PeerId of who shared it, if that member is gone and the holder keeps it in its place; bytes likewise. */
+  ward?: Uint8Array
   score: number
 }
 
@@ -193,8 +196,9 @@ const parseHit: Parse<WireHit> = value => {
     size: parseInteger(fields.size, 'size'),
     mediaType: parseOptional(fields.mediaType, type => parseMediaType(type, MEDIA_TYPE)),
     modified: parseOptional(fields.modified, parseTime),
-    holder: parseHolder(fields),
+    holder: parsePeerId(fields.holder, 'holder'),
     addresses: parseList(fields.addresses, 'addresses', MAX_ADDRESSES, address => parseBytes(address, 'address', 1, MAX_ADDRESS_SIZE)),
+    ward: parseOptional(fields.ward, ward => parsePeerId(ward, 'ward')),
     score: parseNumber(fields.score, 'score', 0, MAX_SCORE)
   })
 }
@@ -216,8 +220,8 @@ function parseCid (fields: Fields): Uint8Array {
   return bytes
 }
 
-function parseHolder (fields: Fields): Uint8Array {
-  const bytes = parseBytes(fields.holder, 'holder', 1, MAX_PEER_ID_SIZE)
+function parsePeerId (value: unknown, what: string): Uint8Array {
+  const bytes = parseBytes(value, what, 1, MAX_PEER_ID_SIZE)
   decodeDigest(bytes)
 
   return bytes

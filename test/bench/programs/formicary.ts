@@ -95,6 +95,8 @@ async function fetcher ({ folder }: Setting, work: (fetch: Fetch) => Promise<unk
         return { ms: performance.now() - start }
       }
       await fetch(2)
+      // after a second nothing gives way to the warm-up any more
+      await new Promise(resolve => { setTimeout(resolve, 1_500) })
 
       return work(fetch)
     },

@@ -38,6 +38,9 @@ export interface ContingencyCatalog extends TypedEventTarget<{
   entries (): IterableIterator<Entry>
   get (cid: CID): Entry[]
   has (cid: CID): boolean
+
+  /** Resolves when it is known what became of bytes that may have changed. */
+  settled (cid: CID): Promise<void>
   unshare (cid: CID): Promise<number>
   open (cid: CID): Promise<KeptContent | undefined>
 }

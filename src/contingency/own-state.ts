@@ -181,12 +181,18 @@ export class OwnState implements VaultBackend {
   readonly #onLost = ({ detail }: CustomEvent<Entry>): void => { this.#lost.add(detail) }
 
   readonly #onRemoved = ({ detail }: CustomEvent<Entry>): void => {
-    const key = entryKey(detail)
+    this.#remove(detail).catch((err: unknown) => { this.#init.log('could not find out what became of %c - %e', detail.cid, err) })
+  }
+
+  async #remove (entry: Entry): Promise<void> {
+    const { catalog } = this.#init
+    const key = entryKey(entry)
+    // whether its bytes are lost may be found out only now
+    await catalog?.settled(entry.cid)
+    const same = catalog?.get(entry.cid).some(other => entryKey(other) === key)
 
     // there may be another entry that is the same, and what is lost is what others keep it for
-    const same = this.#init.catalog?.get(detail.cid).some(other => entryKey(other) === key)
-
-    if (!this.#lost.delete(detail) && same !== true && this.items.get(key)?.type === 'entry') {
+    if (!this.#lost.delete(entry) && same !== true && !this.#closed && this.items.get(key)?.type === 'entry') {
       this.#put({ type: 'gone', key, version: this.#versionFor(key) })
     }
   }

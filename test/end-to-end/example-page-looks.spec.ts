@@ -41,7 +41,7 @@ describe('the looks of the page of the example', function () {
   /** A member that shares, slowly enough for a picture to be taken. */
   async function member (name: string, uploadLimit: number): Promise<Node> {
     const { network, bootstrap } = await (await fetch(`${program.url}/hub.json`)).json() as { network: string, bootstrap: string[] }
-    const node = await createNode({ name, network, bootstrap, iceServers: [], listen: ['/ip4/127.0.0.1/tcp/0/ws'], uploadLimit })
+    const node = await createNode({ name, network, bootstrap, iceServers: [], contingency: false, listen: ['/ip4/127.0.0.1/tcp/0/ws'], uploadLimit })
     await Array.fromAsync(node.share({ name: 'The long march of the ants.webm', content: bytesOf(90 * MIB) }))
     await Array.fromAsync(node.share({ name: `Notes of ${name} on where ants go, and what they carry.txt`, content: bytesOf(12_345 + uploadLimit) }))
 

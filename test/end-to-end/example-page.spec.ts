@@ -49,7 +49,7 @@ describe('the page of the example', function () {
   /** A member that sends slowly, so that there is something to see. */
   async function slowMember (uploadLimit: number): Promise<Node> {
     const { network, bootstrap } = await (await fetch(`${program.url}/hub.json`)).json() as { network: string, bootstrap: string[] }
-    const node = await createNode({ name: 'Slow', network, bootstrap, iceServers: [], listen: ['/ip4/127.0.0.1/tcp/0/ws'], uploadLimit })
+    const node = await createNode({ name: 'Slow', network, bootstrap, iceServers: [], contingency: false, listen: ['/ip4/127.0.0.1/tcp/0/ws'], uploadLimit })
     nodes.push(node)
 
     return node

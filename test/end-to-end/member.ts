@@ -66,7 +66,7 @@ export class Member {
 
   /** Enters a colony; gives its PeerId. */
   async start (init: NodeInit): Promise<string> {
-    const node = this.#running = await createNode({ iceServers: [], ...init, start: false })
+    const node = this.#running = await createNode({ iceServers: [], contingency: false, ...init, start: false })
 
     for (const type of ['joined', 'suspected', 'recovered', 'down', 'left'] as const) {
       node.addEventListener(`member:${type}`, ({ detail: { member } }) => { this.#events.push(`${member.name} ${type}`) })

@@ -19,7 +19,7 @@ describe('disks in trouble', function () {
   let nodes: Node[]
 
   async function make (init: NodeInit = {}): Promise<Node> {
-    const node = await createNode({ listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
+    const node = await createNode({ listen: ['/ip4/127.0.0.1/tcp/0'], contingency: false, ...init })
     nodes.push(node)
 
     return node

@@ -51,7 +51,7 @@ describe('a hub as a process', function () {
   }
 
   async function node (init: NodeInit): Promise<Node> {
-    return stack.use(await createNode({ listen, ...init }))
+    return stack.use(await createNode({ listen, contingency: false, ...init }))
   }
 
   /** A libp2p node without the preset. */

@@ -32,7 +32,7 @@ interface Info {
 }
 
 export async function holder ({ folder, source, uploadLimit }: Setting): Promise<Part> {
-  const node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], uploadLimit })
+  const node = await createNode({ network: NETWORK, contingency: false, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], uploadLimit })
   const entries: Info['entries'] = []
 
   for await (const { cid, name, size } of node.share(source)) {
@@ -81,7 +81,7 @@ type Fetch = (index: number, options?: DownloadOptions) => Promise<{ ms: number 
 
 /** What fetches one entry after another, by name, each with a clock of its own; the third to warm up. */
 async function fetcher ({ folder }: Setting, work: (fetch: Fetch) => Promise<unknown>): Promise<Part<Info[]>> {
-  const node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const node = await createNode({ network: NETWORK, contingency: false, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
 
   return {
     run: async ([{ entries, holder, addresses }]) => {
@@ -113,7 +113,7 @@ async function begun (fetch: (options: DownloadOptions) => Promise<unknown>): Pr
 
 /** Fetches all that the holders have, 16 contents at once. */
 export async function downloader ({ folder }: Setting): Promise<Part<Info[]>> {
-  const node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const node = await createNode({ network: NETWORK, contingency: false, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
   const downloads = path.join(folder, 'downloads')
 
   return {
@@ -138,7 +138,7 @@ export async function downloader ({ folder }: Setting): Promise<Part<Info[]>> {
 }
 
 export async function sharer ({ folder }: Setting): Promise<Part<string>> {
-  const node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const node = await createNode({ network: NETWORK, contingency: false, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'] })
 
   return {
     run: async source => {

@@ -27,7 +27,7 @@ export async function searcher ({ folder }: Setting): Promise<Part<Input>> {
   return {
     run: async ({ queries }) => {
       const start = performance.now()
-      node = await createNode({ network: 'bench', dataDir: folder, listen: [] })
+      node = await createNode({ network: 'bench', contingency: false, dataDir: folder, listen: [] })
       const loadMs = performance.now() - start
       const { rss } = process.memoryUsage()
       const times: number[] = []

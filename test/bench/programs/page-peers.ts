@@ -43,7 +43,7 @@ export async function bareHub (): Promise<Part> {
 
 /** Shares files; tells an offer for each. */
 export async function sharer ({ folder, sources = [], listen = [WS, DIRECT] }: Setting): Promise<Part> {
-  const node = await createNode({ network: NETWORK, dataDir: path.join(folder, 'sharer'), listen, iceServers: [] })
+  const node = await createNode({ network: NETWORK, contingency: false, dataDir: path.join(folder, 'sharer'), listen, iceServers: [] })
   const offers: Offer[] = []
 
   for (const source of sources) {

@@ -60,7 +60,7 @@ function node (): Node {
 const bench = {
   /** Makes a node that keeps things in the private files. */
   async start (dataDir: string, bootstrap: string[]): Promise<string> {
-    ours = await createNode({ network: NETWORK, dataDir, bootstrap, iceServers: [] })
+    ours = await createNode({ network: NETWORK, contingency: false, dataDir, bootstrap, iceServers: [] })
     const { store } = await ours.storage()
 
     return store
@@ -87,7 +87,7 @@ const bench = {
     const start = performance.now()
 
     if (kind === 'ours') {
-      ours = await createNode({ network: NETWORK, dataDir, bootstrap: [hub], iceServers: [] })
+      ours = await createNode({ network: NETWORK, contingency: false, dataDir, bootstrap: [hub], iceServers: [] })
     } else {
       await bench.startBare(hub, dataDir)
     }

@@ -52,14 +52,47 @@ export const MAX_FORMER = 64
 /** What is kept for a member that did not come back is kept for so long, in ms: 90 days. */
 export const KEEP_TIME = 90 * 24 * 3_600_000
 
+/** A receipt proves for so long, in ms, that something may be deleted elsewhere: who signed it may lose its disk, and nobody hears of it if it is back soon. */
+export const PROOF_TIME = 10_000
+
+/** Who has not answered so many offers in a row does not count as having anything until it does; with a fifth of all messages lost that happens by chance to one in 160. */
+export const SILENT_OFFERS = 5
+
+/** Contingents are not changed again for so long, in ms: whatever makes two parts of the rules disagree makes no hot loop. */
+export const SIGN_PAUSE = 500
+
+/** What was to be signed and is not after so long, in ms, is asked for again. */
+export const SIGN_PATIENCE = 10_000
+
+/** A takeover of the present epoch makes a ward sign a higher one, and only once in so many ms: anybody could say there is one. */
+export const OVERRULE_PAUSE = 5_000
+
+/** Members that are remembered, those who are gone among them. */
+export const MAX_PEERS = 10_000
+
+/** Greatest weight of a member: no one should be able to make itself everybody's first choice. */
+export const MAX_WEIGHT = 16
+
 /** Times in a row at which others may be appointed in the place of a member that is gone. */
 export const MAX_GENERATION = 1_000_000
 
 /** What others have of this node and it has not is asked for again after so many ms, twice that the next time. */
 export const MERGE_RETRY = 1_000
 
-/** A node does not wait for what others say they have of it when it could not be had so many times. */
+/** A node does not wait for what a member says it has of it when it could not be had so many times. */
 export const MAX_MERGES = 4
+
+/** Snapshots of this node that it may lack parts of, and members that tell of one of them. */
+export const MAX_UNMERGED = 16
+
+/** Roots that are known to hold nothing new. */
+export const MAX_KNOWN_ROOTS = 100
+
+/** Nothing is deleted for its age by a node that has not been up for so long, in ms: its clock may be wrong until it was set. */
+export const EXPIRY_PAUSE = 3_600_000
+
+/** Where the clock on the wall goes ahead by so many ms more than time has passed it was set, and that does not count as time. */
+export const CLOCK_JUMP = 60_000
 
 /** A node that starts hears of the others within so many ms; before, nobody is taken for gone. */
 export const SETTLE_TIME = 10_000

@@ -509,12 +509,15 @@ export class ContingencyWorld {
     })
   }
 
+  /** Those of another side hear only that somebody is gone, however it went. */
   #announce (member: SimKeeper, state: PeerState, least: number, most: number, stillSo: () => boolean): void {
     for (const other of this.members.values()) {
       if (other !== member) {
         this.clock.after(least + this.random() * (most - least), () => {
-          if (stillSo() && other.side === member.side) {
-            other.tell({ type: 'member', peer: member.peer, state, weight: 1 })
+          const isNear = other.side === member.side
+
+          if (stillSo() && (isNear || state !== 'alive')) {
+            other.tell({ type: 'member', peer: member.peer, state: isNear || state !== 'left' ? state : 'down', weight: 1 })
           }
         })
       }

@@ -107,11 +107,10 @@ export class ContingencyCore implements Core<ContingencyInput, ContingencyOutput
       return
     }
 
-    const changed = this.peers.set(peer, state, weight, this.#out.now)
-
-    if (changed) {
-      this.ward.member(peer, !wasHere && this.peers.isHere(peer))
-      this.keeper.member(peer)
+    if (this.peers.set(peer, state, weight, this.#out.now)) {
+      const isBack = !wasHere && this.peers.isHere(peer)
+      this.ward.member(peer, isBack)
+      this.keeper.member(peer, isBack)
     } else {
       this.ward.plan()
     }

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { BUSY_TIME, CRITICAL_GRACE, FETCH_PATIENCE, FETCH_RATE, GRACE_JITTER, HEARTBEAT, MAX_FORMER, OFFER_PATIENCE, OFFER_RETRY, REFUSED_TIME } from '../constants.ts'
+import { CRITICAL_GRACE, FETCH_PATIENCE, FETCH_RATE, GRACE_JITTER, HEARTBEAT, MAX_FORMER, OFFER_PATIENCE, OFFER_RETRY, PROOF_TIME, SETTLE_TIME, SILENT_OFFERS } from '../constants.ts'
+import { Refusals } from './refusals.ts'
 import type { Appointment, Receipt, Refusal } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peers } from './peers.ts'
@@ -14,15 +15,16 @@ import type { PeerKey } from '../../core.ts'
 
 /** Somebody who keeps, or should keep, what a ward has. */
 export interface Contingent {
-  /** Since when it should, in ms. */
-  since: number
-
   /** What it keeps at most, in bytes, once it has accepted. */
   quota?: number
   acceptedAt?: number
 
-  /** That it has everything of the newest root. */
+  /** That it has everything of the newest root, and when that was told, in ms. */
   receipt?: Receipt
+  provedAt: number
+
+  /** It says that it has something, which is proved when it is asked. */
+  claims: boolean
 
   /** When it is asked next, how many times it was without an answer, and since when. */
   askAt: number
@@ -42,12 +44,16 @@ export interface ContingentsInit {
 
   /** Who appoints: the ward itself, or one of those who keep its data. */
   self: PeerKey
+
   /** How many should keep it, `self` left out. */
   copies: number
   grace: number
   peers: Peers
   random: () => number
   out: Outbox
+
+  /** `true` for who may have something that nobody else has, and that it would delete if it were asked for anything. */
+  spares?: (peer: PeerKey) => boolean
 }
 
 export class Contingents {
@@ -61,9 +67,7 @@ export class Contingents {
 
   /** Those who kept it, and do not know yet that they need not. */
   readonly former = new Map<PeerKey, Contingent>()
-
-  /** Until when, in ms, nobody is asked who refused, and which of them have just enough wards. */
-  readonly #refused = new Map<PeerKey, { until: number, busy: boolean }>()
+  readonly #refusals = new Refusals()
 
   /** When each that is gone will be missed, in ms. */
   readonly #missed = new Map<PeerKey, { since: number, at: number }>()
@@ -73,9 +77,9 @@ export class Contingents {
     this.copies = init.copies
   }
 
-  /** Verified copies on those who are here. */
+  /** Copies on those who are here and answer. */
   get verified (): number {
-    return [...this.named].filter(([peer, { receipt }]) => receipt != null && this.#init.peers.isHere(peer)).length
+    return [...this.named.keys()].filter(peer => this.isVerified(peer)).length
   }
 
   /** `true` if everybody who should has everything. */
@@ -99,20 +103,24 @@ export class Contingents {
         const known = this.former.get(peer)
         this.former.delete(peer)
         // what it had once, it may have deleted since
-        this.named.set(peer, { ...(known ?? fresh(now)), receipt: undefined, acceptedAt: undefined, askAt: now, asked: 0, since: now, leaving: known?.leaving ?? false, urgent: this.isRefused(peer) && this.isBusy(peer) })
+        this.named.set(peer, { ...fresh(now), quota: known?.quota, leaving: known?.leaving === true, urgent: this.#refusals.isBusy(peer) })
       }
     }
   }
 
-  /** Remembers somebody who has something that it will not need to have. */
-  remember (peer: PeerKey, contingent = fresh(this.#init.out.now)): void {
-    if (peer !== this.#init.self && !this.named.has(peer)) {
-      this.former.set(peer, { ...this.former.get(peer), ...contingent, askAt: this.#init.out.now })
+  /** Remembers somebody who has something that it will not need to have; `true` if that was not known. */
+  remember (peer: PeerKey, contingent?: Contingent): boolean {
+    const isNew = peer !== this.#init.self && !this.named.has(peer) && !this.former.has(peer)
+
+    if (isNew) {
+      this.former.set(peer, { ...contingent ?? fresh(this.#init.out.now), askAt: this.#init.out.now })
 
       if (this.former.size > MAX_FORMER) {
         this.former.delete(this.former.keys().next().value as PeerKey)
       }
     }
+
+    return isNew
   }
 
   get (peer: PeerKey): Contingent | undefined {
@@ -132,15 +140,12 @@ export class Contingents {
     }
   }
 
-  /** It is here again: it is asked at once, since its disk may be another one. */
-  revive (peer: PeerKey): void {
+  /** It is here again, or says what it has: it is asked at once, since its disk may be another one. */
+  revive (peer: PeerKey, claims = false): void {
     const contingent = this.get(peer)
 
     if (contingent != null) {
-      contingent.receipt = undefined
-      contingent.asked = 0
-      contingent.askAt = this.#init.out.now
-      contingent.leaving = false
+      Object.assign(contingent, { receipt: undefined, acceptedAt: undefined, asked: 0, askAt: this.#init.out.now, leaving: false, claims })
     }
   }
 
@@ -148,39 +153,48 @@ export class Contingents {
     const contingent = this.named.get(peer)
 
     if (contingent != null) {
-      // whoever still has to fetch does not have everything any more
+      // whoever still has to fetch does not have everything any more; or its answers came in another order
+      contingent.askAt = contingent.receipt == null ? this.#nextBeat() : this.#init.out.now
       contingent.receipt = undefined
       contingent.quota = quota
       contingent.asked = 0
       contingent.acceptedAt ??= this.#init.out.now
-      contingent.askAt = this.#nextBeat()
     }
   }
 
-  /** It has everything; `true` if that was not known. */
-  holds (receipt: Receipt): boolean {
+  /** It has everything. */
+  holds (receipt: Receipt): void {
     const contingent = this.get(receipt.by)
-    const fresh = contingent != null && contingent.receipt?.epoch !== receipt.epoch
 
     if (contingent != null) {
-      contingent.receipt = receipt
-      contingent.quota = receipt.quota
+      Object.assign(contingent, { receipt, quota: receipt.quota, provedAt: this.#init.out.now })
       contingent.asked = 0
-      contingent.askAt = this.#nextBeat()
+      contingent.askAt = this.named.has(receipt.by) ? this.#nextBeat() : contingent.askAt
     }
-
-    return fresh
   }
 
   refused (peer: PeerKey, reason: Refusal): void {
-    // who was asked as the last one, and is busy all the same, is unwilling
-    const busy = reason === 'busy' && this.named.get(peer)?.urgent !== true
-    this.#refused.set(peer, { until: this.#init.out.now + (busy ? BUSY_TIME : REFUSED_TIME), busy })
+    const contingent = this.named.get(peer)
+
+    if (contingent != null) {
+      // who was asked as the last one, and is busy all the same, is unwilling
+      this.#refusals.add(peer, reason === 'busy' && !contingent.urgent, this.#init.out.now)
+      contingent.receipt = undefined
+    }
+  }
+
+  /** Nothing could be sent to it. Who has kept something may only be cut off for a moment. */
+  failed (peer: PeerKey): void {
+    const contingent = this.named.get(peer)
+
+    if (contingent != null && contingent.quota == null && contingent.asked >= SILENT_OFFERS - 1) {
+      this.refused(peer, 'unwilling')
+    }
   }
 
   /** It is not to be asked again, ever. */
   distrust (peer: PeerKey): void {
-    this.#refused.set(peer, { until: Infinity, busy: false })
+    this.#refusals.addForever(peer)
     const contingent = this.get(peer)
 
     if (contingent != null) {
@@ -188,120 +202,142 @@ export class Contingents {
     }
   }
 
-  /** `true` for who refused to keep this, and may not be asked now. */
-  isRefused (peer: PeerKey): boolean {
-    return (this.#refused.get(peer)?.until ?? 0) > this.#init.out.now
-  }
-
-  isBusy (peer: PeerKey): boolean {
-    return this.#refused.get(peer)?.busy === true
-  }
-
   /**
    * Who should keep it from now on: those who do as long as they are fit, and
    * whose turn it is for the rest. Who is gone, or about to go, stays on the
    * list when there is nobody to take its place.
    */
-  choose (keepFirst: PeerKey[] = []): PeerKey[] {
-    const { peers, ward, self, out } = this.#init
-    const { copies } = this
-    this.#forgive(out.now)
-    const fit = [...this.named].filter(([peer, contingent]) => this.#isFit(peer, contingent))
-      .sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null)).map(([peer]) => peer)
-    const stay = [...keepFirst, ...fit.filter(peer => !keepFirst.includes(peer))].slice(0, Math.max(copies, keepFirst.length))
-    const others = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && this.get(peer)?.leaving !== true)
-    const ready = [...others.filter(peer => !this.isRefused(peer)), ...others.filter(peer => this.isRefused(peer) && this.isBusy(peer))]
-    const holders = ready.filter(peer => this.former.get(peer)?.receipt != null)
-    const next = [...stay, ...new Set([...holders, ...ready])].slice(0, Math.max(copies, stay.length))
-    const rest = [...this.named.keys()].filter(peer => !next.includes(peer) && !this.isRefused(peer))
+  choose (): PeerKey[] {
+    const { copies, named } = this
+    this.#forgive()
+    const stay = [...named].filter(([peer, contingent]) => this.#isFit(peer, contingent))
+      .sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null)).map(([peer]) => peer).slice(0, copies)
+    const next = stay.length < copies ? [...stay, ...this.#others(stay)].slice(0, copies) : stay
+    const rest = [...named.keys()].filter(peer => !next.includes(peer) && !this.#refusals.has(peer))
 
-    return [...next, ...rest.slice(0, Math.max(0, copies - next.length))]
+    return [...next, ...rest.slice(0, copies - next.length)]
   }
 
-  /** Asks whoever is due, and drops from the list of former ones whoever need not know any more. */
-  ask (appointment: Appointment, sources: PeerKey[]): void {
+  /** Asks whoever is due, and tells former ones to let go. Those who are to prove that they have it now are asked before their time. */
+  ask (appointment: Appointment, sources: PeerKey[], isProofWanted = false): void {
     const { out, peers } = this.#init
+    const { epoch, size } = appointment.assignment
+    const waiting = [...this.former].filter(([peer, { askAt }]) => askAt <= out.now && peers.isHere(peer) && !this.#isSpared(peer))
+
+    if (waiting.length > 0 || isProofWanted) {
+      this.#wantProof(epoch)
+    }
 
     for (const [peer, contingent] of this.named) {
-      if (contingent.askAt <= out.now && peers.isHere(peer)) {
+      if (contingent.askAt <= out.now && peers.isHere(peer) && !this.#isSpared(peer)) {
         contingent.askedSince = contingent.asked === 0 ? out.now : contingent.askedSince
-        contingent.asked++
-        contingent.askAt = out.now + Math.min(HEARTBEAT, OFFER_RETRY * 2 ** (contingent.asked - 1))
+        contingent.askAt = out.now + Math.min(HEARTBEAT, OFFER_RETRY * 2 ** contingent.asked++)
         out.send(peer, { type: 'offer', appointment, sources: sources.filter(source => source !== peer), urgent: contingent.urgent })
       }
     }
 
-    const receipts = this.#receipts()
-
-    for (const [peer, contingent] of this.former) {
-      if (contingent.askAt <= out.now && peers.isHere(peer) && this.#isCovered(contingent, appointment.assignment.size)) {
+    for (const [peer, contingent] of waiting) {
+      if (this.isCovered(contingent.quota, size, epoch)) {
         contingent.askAt = this.#nextBeat()
-        out.send(peer, { type: 'release', appointment, receipts })
+        out.send(peer, { type: 'release', appointment, receipts: this.#receipts() })
       }
     }
   }
 
-  /** It deleted what it had; nothing more to be said. */
-  released (peer: PeerKey): void {
-    this.former.delete(peer)
+  /** `true` for who has everything, as far as it is known. */
+  isVerified (peer: PeerKey): boolean {
+    const contingent = this.named.get(peer)
+
+    return contingent?.receipt != null && contingent.asked < SILENT_OFFERS && this.#init.peers.isHere(peer)
+  }
+
+  /** `true` if all who should have it, `copies` at least, proved just now that they do, with as much room as `quota`, in bytes, or for all of it. */
+  isCovered (quota = 0, size: number, epoch: number, copies = this.copies): boolean {
+    return this.named.size >= copies && [...this.named].every(([peer, contingent]) =>
+      this.#isProved(contingent, epoch) && (contingent.receipt?.quota ?? 0) >= Math.min(quota, size) && this.#init.peers.isHere(peer))
+  }
+
+  /** It deleted what it had; `true` if that matters. */
+  released (peer: PeerKey): boolean {
+    return this.former.delete(peer)
   }
 
   /** When something is to be done next, in ms; what is overdue waits for something to change. */
   due (size: number): number {
     const { peers, out } = this.#init
     const named = [...this.named].flatMap(([peer, contingent]) => peers.isHere(peer) ? [contingent.askAt, this.#patience(contingent, size)] : [this.#missedAt(peer)])
-    const former = [...this.former].filter(([peer, contingent]) => peers.isHere(peer) && this.#isCovered(contingent, size)).map(([, { askAt }]) => askAt)
-    const refused = this.named.size < this.copies ? [...this.#refused.values()].map(({ until }) => until) : []
+    const former = [...this.former].filter(([peer]) => peers.isHere(peer)).map(([, { askAt }]) => askAt)
+    const refused = this.complete ? Infinity : this.#refusals.next
 
-    return Math.min(...[...named, ...former, ...refused].filter(due => due > out.now))
+    return Math.min(...[...named, ...former, refused].filter(due => due > out.now))
   }
 
-  /** Takes those for unwilling who are here and do not do what they should; `true` if there are any. */
-  loseHope (size: number): boolean {
-    const { out, peers } = this.#init
-    const late = [...this.named].filter(([peer, contingent]) => peers.isHere(peer) && this.#patience(contingent, size) <= out.now)
-    late.forEach(([peer]) => { this.refused(peer, 'unwilling') })
-
-    return late.length > 0
+  /** Takes those for unwilling who are here and do not do what they should. */
+  loseHope (size: number): void {
+    for (const [peer, contingent] of this.named) {
+      if (this.#init.peers.isHere(peer) && this.#patience(contingent, size) <= this.#init.out.now) {
+        this.refused(peer, 'unwilling')
+      }
+    }
   }
 
-  #patience ({ askedSince, acceptedAt, receipt, asked }: Contingent, size: number): number {
-    if (receipt != null) {
-      return Infinity
+  /** Until when it is waited for, in ms. One silence is none: the clock may have jumped. */
+  #patience ({ askedSince, acceptedAt, receipt, asked, quota }: Contingent, size: number): number {
+    if (asked >= SILENT_OFFERS) {
+      // who has kept something may come back with it
+      return askedSince + (quota == null ? OFFER_PATIENCE : Math.max(OFFER_PATIENCE, this.#init.grace))
     }
 
-    return acceptedAt == null ? (asked > 0 ? askedSince + OFFER_PATIENCE : Infinity) : acceptedAt + FETCH_PATIENCE + size / FETCH_RATE
+    return receipt != null || acceptedAt == null ? Infinity : acceptedAt + FETCH_PATIENCE + size / FETCH_RATE
   }
 
   /** `true` for a contingent that is to stay one. */
   #isFit (peer: PeerKey, contingent: Contingent): boolean {
-    const refused = this.isRefused(peer) && !(this.isBusy(peer) && contingent.urgent)
+    const refused = this.#refusals.has(peer) && !(this.#refusals.isBusy(peer) && contingent.urgent)
 
-    return !contingent.leaving && !refused && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
+    return !contingent.leaving && !refused && !this.#isSpared(peer) && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
+  }
+
+  /** Who else could keep it: those who have it already, those whose turn it is, and at last those who have wards enough. */
+  #others (stay: PeerKey[]): PeerKey[] {
+    const { peers, ward, self } = this.#init
+    const able = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && this.get(peer)?.leaving !== true && !this.#isSpared(peer))
+    const ready = able.filter(peer => !this.#refusals.has(peer))
+    const holders = ready.filter(peer => this.former.get(peer)?.receipt != null || this.former.get(peer)?.claims === true)
+
+    return [...new Set([...holders, ...ready, ...able.filter(peer => this.#refusals.isBusy(peer))])]
   }
 
   /** When somebody who is gone will be taken for gone for good. */
   #missedAt (peer: PeerKey): number {
-    const { peers, grace, random } = this.#init
+    const { peers, grace, random, out } = this.#init
     const since = peers.goneSince(peer) ?? Infinity
     const known = this.#missed.get(peer)
+    const missed = known?.since === since ? known : { since, at: since + grace * (1 + random() * GRACE_JITTER) }
+    this.#missed.set(peer, missed)
 
-    if (known?.since === since) {
-      return since === -Infinity || this.verified > 0 ? known.at : Math.min(known.at, since + CRITICAL_GRACE)
+    if (peers.mayCome(peer, out.now)) {
+      return peers.begun + SETTLE_TIME
     }
 
-    const at = since + grace * (1 + random() * GRACE_JITTER)
-    this.#missed.set(peer, { since, at })
-
-    return at
+    return this.verified > 0 ? missed.at : Math.min(missed.at, since + CRITICAL_GRACE)
   }
 
-  /** `true` if others have what it has: all who should, and with as much room. */
-  #isCovered ({ quota = 0 }: Contingent, size: number): boolean {
-    const { peers } = this.#init
-    const named = [...this.named]
+  #isProved ({ receipt, provedAt }: Contingent, epoch: number): boolean {
+    return receipt?.envelope != null && receipt.epoch === epoch && provedAt > this.#init.out.now - PROOF_TIME
+  }
 
-    return named.length >= this.copies && named.every(([peer, { receipt }]) => receipt != null && receipt.envelope != null && receipt.quota >= Math.min(quota, size) && peers.isHere(peer))
+  /** Those who proved that they have it, but some time ago, are asked now. */
+  #wantProof (epoch: number): void {
+    for (const contingent of this.named.values()) {
+      if (contingent.receipt != null && contingent.asked === 0 && !this.#isProved(contingent, epoch)) {
+        contingent.askAt = this.#init.out.now
+      }
+    }
+  }
+
+  #isSpared (peer: PeerKey): boolean {
+    return this.#init.spares?.(peer) === true
   }
 
   #receipts (): Receipt[] {
@@ -312,12 +348,8 @@ export class Contingents {
     return this.#init.out.now + HEARTBEAT * (1 - GRACE_JITTER * this.#init.random())
   }
 
-  #forgive (now: number): void {
-    for (const [peer, { until }] of this.#refused) {
-      if (until <= now) {
-        this.#refused.delete(peer)
-      }
-    }
+  #forgive (): void {
+    this.#refusals.forgive(this.#init.out.now)
 
     for (const peer of this.#missed.keys()) {
       if (!this.named.has(peer)) {
@@ -328,5 +360,5 @@ export class Contingents {
 }
 
 function fresh (now: number): Contingent {
-  return { since: now, askAt: now, asked: 0, askedSince: now, leaving: false, urgent: false }
+  return { askAt: now, asked: 0, askedSince: now, provedAt: -Infinity, claims: false, leaving: false, urgent: false }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FAIR_SHARE, KEEP_TIME } from '../constants.ts'
+import { FAIR_SHARE } from '../constants.ts'
 import { Kept } from './kept.ts'
 import { compareAppointments, keepersOf } from './messages.ts'
 import type { Appointment, Assignment, Message, Refusal, Takeover } from './messages.ts'
@@ -56,32 +56,33 @@ export class Keeper {
     this.kept.forEach(kept => { kept.begin() })
   }
 
-  member (peer: PeerKey): void {
-    this.kept.forEach((kept, ward) => {
-      if (ward === peer || kept.concerns(peer)) {
-        kept.look()
-      }
-    })
+  /** @param isBack - it is here and was not before */
+  member (peer: PeerKey, isBack: boolean): void {
+    this.kept.forEach(kept => { kept.member(peer, isBack) })
     this.#checkLeft()
   }
 
   timer (ward: PeerKey): void {
     const kept = this.kept.get(ward)
 
-    if (kept != null && kept.goneFor > KEEP_TIME) {
+    if (kept?.isExpired === true) {
       this.#drop(ward)
     } else {
       kept?.look()
     }
+
+    this.#checkLeft()
   }
 
   fetched (ward: PeerKey, root: string, ok: boolean, full: boolean): void {
     const kept = this.kept.get(ward)
-    kept?.fetched(root, ok)
 
-    if (full && kept != null && kept.held == null) {
+    if (kept?.fetched(root, ok, full) === true && full) {
       this.#init.out.send(kept.boss, { type: 'refuse', ward, epoch: kept.assignment.epoch, reason: 'full' })
-      this.#drop(ward)
+
+      if (kept.held == null) {
+        this.#drop(ward)
+      }
     }
   }
 
@@ -123,7 +124,7 @@ export class Keeper {
     const known = this.kept.get(ward)
     const newest = known?.appointment
 
-    if (newest != null && (compareAppointments(appointment, newest) < 0 || (epoch === newest.assignment.epoch && assignment.root !== newest.assignment.root))) {
+    if (newest != null && (compareAppointments(appointment, newest) < 0 || known?.trusts(appointment) === false || (epoch === newest.assignment.epoch && assignment.root !== newest.assignment.root))) {
       this.#refuse(from, assignment, 'stale', newest)
 
       return

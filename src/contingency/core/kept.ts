@@ -8,9 +8,11 @@
  * @module
  */
 
-import { FETCH_RETRY, GRACE_JITTER, HEARTBEAT, KEEP_TIME, MAX_GENERATION, OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
+import { FETCH_RETRY, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, REFUSED_TIME, SETTLE_TIME } from '../constants.ts'
+import { Absence } from './absence.ts'
 import { Contingents } from './contingents.ts'
 import { compareAppointments, keepersOf } from './messages.ts'
+import { Pace } from './pace.ts'
 import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
 import type { KeeperInit } from './keeper.ts'
 import type { KeptRecord } from './outbox.ts'
@@ -27,10 +29,14 @@ export class Kept {
 
   readonly #init: KeeperInit
   readonly #contingents: Contingents
-  #fetching?: string
+  readonly #absence: Absence
+  readonly #pace = new Pace()
+
+  /** What is fetched now, when that is tried again, in ms, and how many times it failed. */
+  #fetching?: Assignment
   #fetchAgain = Infinity
+  #failures = 0
   #sources: PeerKey[] = []
-  #signing = false
   #leaving = false
 
   /** When it says again that it is about to go, in ms. */
@@ -38,21 +44,19 @@ export class Kept {
 
   /** Others who are about to go. */
   readonly #goers = new Set<PeerKey>()
-  #serving = false
 
   /** When the ward is told what is kept for it, in ms: as soon as it is here, and whenever it seems to have forgotten. */
   #greetAt = 0
 
-  /** Since when the ward is gone, by the clock on the wall, and when others are appointed, in ms. */
-  #goneSince?: number
-  #restoreAt = Infinity
+  /** When others may be appointed once more, in ms. */
+  #appointAt = Infinity
 
   constructor (init: KeeperInit, record: KeptRecord) {
     this.#init = init
     this.appointment = record.appointment
     this.quota = record.quota
     this.held = record.held
-    this.#goneSince = record.goneSince
+    this.#absence = new Absence(init, this.ward, record.goneSince)
     this.#contingents = new Contingents({ ...init, ward: this.ward, copies: Math.max(1, this.assignment.contingents.length - 1) })
     this.#contingents.name(this.#others())
   }
@@ -81,12 +85,12 @@ export class Kept {
   }
 
   get isServing (): boolean {
-    return this.#serving
+    return this.#absence.isServing
   }
 
-  /** How long the ward has been gone, in ms. */
-  get goneFor (): number {
-    return this.#goneSince == null ? 0 : this.#init.wallClock() - this.#goneSince
+  /** `true` if the ward has not been seen for so long that nobody has to keep what it had. */
+  get isExpired (): boolean {
+    return this.#absence.isForEver
   }
 
   /** `true` if nothing is lost when this node goes: it has nothing that others should take over from it. */
@@ -94,11 +98,11 @@ export class Kept {
     return this.held == null || this.isHandedOver
   }
 
-  /** `true` if the ward is gone, this node wants to go, and all who were appointed in its place have everything. */
+  /** `true` if the ward is gone, this node wants to go, and all who were appointed in its place have everything that it has. */
   get isHandedOver (): boolean {
-    const keepers = keepersOf(this.appointment)
+    const { size, epoch } = this.assignment
 
-    return this.#leaving && !this.#isWardHere && !keepers.includes(this.#init.self) && keepers.length > 0 && this.#contingents.verified >= keepers.length
+    return this.#leaving && !this.#absence.isWardHere && !this.isNamed && this.#contingents.isCovered(this.quota, size, epoch, 1)
   }
 
   begin (): void {
@@ -109,18 +113,37 @@ export class Kept {
     this.look()
   }
 
-  /** `true` if what becomes of `peer` matters here. */
-  concerns (peer: PeerKey): boolean {
-    return this.#contingents.get(peer) != null || !this.#isWardHere
+  /** Something is known of a member; `isBack` if it is here and was not before. */
+  member (peer: PeerKey, isBack: boolean): void {
+    if (isBack) {
+      this.#contingents.revive(peer)
+      this.#goers.delete(peer)
+    }
+
+    if (peer === this.ward || this.#contingents.get(peer) != null || !this.#absence.isWardHere) {
+      this.look()
+    }
+  }
+
+  /**
+   * `true` for what the ward signed, and for a takeover by one of those who
+   * keep its data as far as is known here. Anybody could sign another; it
+   * counts only for who it asks to keep something, and takes nothing from it.
+   */
+  trusts ({ assignment, takeover }: Appointment): boolean {
+    const { self } = this.#init
+    const isNewer = assignment.epoch > this.assignment.epoch
+    const keepers = [...assignment.contingents, ...isNewer ? [] : keepersOf(this.appointment)]
+
+    return takeover == null || keepers.includes(takeover.by) || (takeover.contingents.includes(self) && (isNewer || assignment.contingents.includes(self)))
   }
 
   /** A newer appointment, or the same again. */
   appointed (appointment: Appointment, sources: PeerKey[], quota: number): void {
     const isNew = compareAppointments(appointment, this.appointment) !== 0
-    const sameRoot = appointment.assignment.root === this.assignment.root
+    const more = quota > this.quota
     this.appointment = appointment
     this.#sources = sources
-    const more = quota > this.quota
     this.quota = quota
 
     if (isNew) {
@@ -128,13 +151,18 @@ export class Kept {
       this.#contingents.renew(this.assignment.root)
     }
 
-    if (this.isNamed && (!this.isComplete || more) && (this.#fetching !== this.assignment.root || !sameRoot || more)) {
+    if (this.isNamed && (!this.isComplete || more) && (this.#fetching?.root !== this.assignment.root || more)) {
+      this.#failures = isNew ? 0 : this.#failures
       this.#fetch()
     }
 
     // who offers it knows that it is kept
     this.#greetAt = appointment.takeover == null && this.isNamed ? this.#init.out.now + 2 * HEARTBEAT : this.#greetAt
-    this.#save()
+
+    if (isNew || more) {
+      this.#save()
+    }
+
     this.look()
   }
 
@@ -153,40 +181,32 @@ export class Kept {
     }
   }
 
-  fetched (root: string, ok: boolean): void {
-    if (root !== this.#fetching) {
-      return
+  /** Everything of a root is here, or is not; returns `false` if that is not what was asked for last. */
+  fetched (root: string, ok: boolean, full: boolean): boolean {
+    const fetched = this.#fetching
+
+    if (fetched?.root !== root) {
+      return false
     }
 
     this.#fetching = undefined
 
-    if (!ok) {
-      this.#fetchAgain = this.#init.out.now + FETCH_RETRY
-      this.look()
-
-      return
-    }
-
-    this.#fetchAgain = Infinity
-    this.held = this.assignment
-    this.#save()
-    this.#init.out.put({ type: 'tidy', ward: this.ward, root, quota: this.quota })
-    const { self, peers, out } = this.#init
-
-    for (const peer of new Set([this.ward, this.boss, ...keepersOf(this.appointment)])) {
-      if (peer !== self && peers.isHere(peer)) {
-        out.send(peer, { type: 'receipt', receipt: this.#receipt() })
-      }
+    if (ok) {
+      this.#complete(fetched)
+    } else {
+      this.#fetchAgain = this.#init.out.now + (full ? REFUSED_TIME : Math.min(HEARTBEAT, FETCH_RETRY * 2 ** this.#failures++))
     }
 
     this.look()
+
+    return true
   }
 
   /** Somebody else who keeps it, or should, says what it knows. */
   heard (from: PeerKey, appointment: Appointment): void {
     const newer = compareAppointments(appointment, this.appointment)
 
-    if (newer > 0 && (appointment.assignment.epoch > this.assignment.epoch || appointment.assignment.root === this.assignment.root)) {
+    if (newer > 0 && this.trusts(appointment) && (appointment.assignment.epoch > this.assignment.epoch || appointment.assignment.root === this.assignment.root)) {
       this.appointed(appointment, [from], this.quota)
     } else if (newer < 0) {
       this.#init.out.send(from, { type: 'refuse', ward: this.ward, epoch: appointment.assignment.epoch, reason: 'stale', appointment: this.appointment })
@@ -194,10 +214,16 @@ export class Kept {
   }
 
   answered (from: PeerKey, message: Extract<Message, { type: 'accept' | 'refuse' | 'receipt' | 'released' }>): void {
+    const { epoch, root } = this.assignment
+
     switch (message.type) {
-      case 'accept': this.#contingents.accepted(from, message.quota); break
+      case 'accept':
+        if (message.epoch === epoch) {
+          this.#contingents.accepted(from, message.quota)
+        }
+        break
       case 'receipt':
-        if (message.receipt.by === from && message.receipt.root === this.assignment.root) {
+        if (message.receipt.by === from && message.receipt.root === root && message.receipt.epoch === epoch) {
           this.#contingents.holds(message.receipt)
         }
         break
@@ -215,7 +241,7 @@ export class Kept {
 
   failed (peer: PeerKey): void {
     if (this.#contingents.named.has(peer)) {
-      this.#contingents.refused(peer, 'unwilling')
+      this.#contingents.failed(peer)
       this.look()
     }
   }
@@ -234,13 +260,11 @@ export class Kept {
   }
 
   end (): void {
-    if (this.#serving) {
-      this.#init.out.put({ type: 'serve', ward: this.ward, on: false })
-    }
+    this.#absence.end()
   }
 
   takenOver (takeover: Takeover, assignment: Assignment): void {
-    this.#signing = false
+    this.#pace.end()
 
     if (assignment.epoch === this.assignment.epoch && assignment.root === this.assignment.root && compareAppointments({ assignment, takeover }, this.appointment) > 0) {
       this.appointed({ assignment, takeover }, [], this.quota)
@@ -251,80 +275,55 @@ export class Kept {
 
   /**
    * `true` if what is here is not needed any more: a newer appointment leaves
-   * this node out, and all who are named in it have signed that they have
-   * everything. While the ward is gone, only who was appointed in its place,
-   * or wants to go, lets go: otherwise two that lie could make it disappear.
+   * this node out, and all who are named in it have signed, for its epoch, that
+   * they have everything. While the ward is gone, only who was appointed in its
+   * place, or wants to go, lets go: otherwise two that lie could make it disappear.
    */
   mayRelease (from: PeerKey, appointment: Appointment, receipts: Receipt[]): boolean {
     const { assignment, takeover } = appointment
     const keepers = keepersOf(appointment)
-    const isNewest = compareAppointments(appointment, this.appointment) >= 0 && !keepers.includes(this.#init.self)
+    const isNewest = compareAppointments(appointment, this.appointment) >= 0 && !keepers.includes(this.#init.self) && this.trusts(appointment)
     const mayOrder = from === assignment.ward || (from === takeover?.by && (this.#leaving || !assignment.contingents.includes(this.#init.self)))
-    const proved = keepers.length > 0 && keepers.every(peer => receipts.some(({ by, ward, root }) => by === peer && ward === assignment.ward && root === assignment.root))
+    const proved = keepers.length > 0 && keepers.every(peer => receipts.some(({ by, ward, root, epoch }) =>
+      by === peer && ward === assignment.ward && root === assignment.root && epoch === assignment.epoch))
 
     return isNewest && mayOrder && proved
   }
 
   /** Looks at everything, and does what is due. */
   look (): void {
-    this.#watchWard()
+    const { out, peers } = this.#init
 
-    if (this.#fetchAgain <= this.#init.out.now) {
+    if (!peers.mayCome(this.ward, out.now)) {
+      if (this.#absence.watch(this.held != null)) {
+        this.#save()
+      }
+
+      this.#greet()
+    }
+
+    if (this.#fetchAgain <= out.now) {
       this.#fetch()
     }
 
-    if (this.#isWardHere) {
+    if (this.#absence.isWardHere) {
       this.#sayGoodbye()
     } else {
       this.#restore()
     }
 
-    this.#init.out.timer(`kept ${this.ward}`, this.#due())
+    out.timer(`kept ${this.ward}`, this.#due())
   }
 
-  get #isWardHere (): boolean {
-    return this.#init.peers.isAlive(this.ward)
-  }
+  /** Tells the ward what is kept for it when it is back. */
+  #greet (): void {
+    const { out } = this.#init
 
-  /** Answers for the ward as soon as it may be gone, and tells it what is kept when it is back. */
-  #watchWard (): void {
-    const { out, peers, grace, random, wallClock } = this.#init
-    const alive = peers.isAlive(this.ward)
-
-    if (peers.mayCome(this.ward, out.now)) {
-      return
-    }
-
-    if (!alive && !this.#serving && this.held != null) {
-      this.#serving = true
-      out.put({ type: 'serve', ward: this.ward, on: true })
-      out.event({ type: 'serving', ward: this.ward })
-    } else if (alive && this.#serving) {
-      this.#serving = false
-      out.put({ type: 'serve', ward: this.ward, on: false })
-      out.event({ type: 'returned', ward: this.ward })
-    }
-
-    const gone = !peers.isHere(this.ward)
-
-    if (gone && this.#restoreAt === Infinity) {
-      this.#restoreAt = out.now + grace * (1 + random() * GRACE_JITTER)
-      this.#goneSince ??= wallClock()
-      this.#save()
-    } else if (!gone) {
-      this.#restoreAt = Infinity
-
-      if (alive && this.#goneSince != null) {
-        this.#goneSince = undefined
-        this.#save()
-      }
-    }
-
-    if (alive && this.#greetAt <= out.now) {
+    if (!this.#absence.isWardHere) {
+      this.#greetAt = out.now
+    } else if (this.#greetAt <= out.now) {
       this.#greetAt = out.now + 2 * HEARTBEAT
       out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
-    } else if (!alive) {
-      this.#greetAt = out.now
     }
   }
 
@@ -338,36 +337,59 @@ export class Kept {
     }
   }
 
-  /** Appoints others, if it is this node's turn, and asks those who were. */
+  /** Everything of what was fetched is here: all who wait for it are told. */
+  #complete (fetched: Assignment): void {
+    const { self, peers, out } = this.#init
+    this.held = fetched
+    this.#fetchAgain = Infinity
+    this.#failures = 0
+    this.#save()
+    out.put({ type: 'tidy', ward: this.ward, root: fetched.root, quota: this.quota })
+
+    for (const peer of new Set(this.isComplete && this.isNamed ? [this.ward, this.boss, ...keepersOf(this.appointment)] : [])) {
+      if (peer !== self && peers.isHere(peer)) {
+        out.send(peer, { type: 'receipt', receipt: this.#receipt() })
+      }
+    }
+  }
+
+  /**
+   * Appoints others, if it is this node's turn, and asks those who were. All
+   * others ask too when the time has come: whose turn it is may have lost what
+   * it had, and not know that there was anything.
+   */
   #restore (): void {
     const { out, self, peers } = this.#init
+    this.#appointAt = Infinity
 
     if (!this.isComplete) {
       return
     }
 
-    if (this.#leaving || (this.#restoreAt <= out.now && this.#isLead())) {
+    if (this.#leaving || (this.#absence.isLong && this.#isLead())) {
       this.#appoint()
     }
 
-    if (this.boss === self || (this.#restoreAt <= out.now && this.#isLead())) {
+    if (this.boss === self || (this.#absence.isLong && this.isNamed)) {
       this.#contingents.loseHope(this.assignment.size)
-      const sources = [self, ...[...this.#contingents.named].filter(([peer, { receipt }]) => receipt != null && peers.isHere(peer)).map(([peer]) => peer)]
-      this.#contingents.ask(this.appointment, sources)
+      const sources = [self, ...[...this.#contingents.named.keys()].filter(peer => this.#contingents.isVerified(peer))]
+      this.#contingents.ask(this.appointment, sources.filter(peer => peers.isHere(peer)), this.#leaving)
     }
+
+    this.#appointAt = this.#appointAt > out.now ? this.#appointAt : Infinity
   }
 
   /** `true` if this node is the first of those who are here and have everything. */
   #isLead (): boolean {
     const { self, peers } = this.#init
-    const others = keepersOf(this.appointment).filter(peer => peer !== self && peers.isHere(peer) && !this.#goers.has(peer) && this.#contingents.get(peer)?.receipt != null)
+    const others = this.#others().filter(peer => !this.#goers.has(peer) && this.#contingents.isVerified(peer))
 
     return this.isNamed && peers.rank(this.ward, [self, ...others])[0] === self
   }
 
   /** Names others in the place of those who are gone, or about to go. */
   #appoint (): void {
-    const { self, out } = this.#init
+    const { self, out, peers } = this.#init
     this.#goers.forEach(peer => {
       const goer = this.#contingents.get(peer)
 
@@ -376,16 +398,21 @@ export class Kept {
       }
     })
     // of who crashed the copy counts that it had itself; who said goodbye has it still
-    const { contingents: { length } } = this.assignment
-    this.#contingents.copies = length - (this.#leaving || this.#init.peers.isDown(this.ward) ? 0 : 1)
+    this.#contingents.copies = this.assignment.contingents.length - (this.#leaving || peers.isDown(this.ward) ? 0 : 1)
     const others = this.#contingents.choose()
     const keepers = this.#leaving ? (others.length > 0 ? others : [self]) : [self, ...others]
     const generation = (this.appointment.takeover?.generation ?? 0) + 1
 
-    if (!this.#signing && generation <= MAX_GENERATION && !sameSet(keepers, keepersOf(this.appointment))) {
-      this.#signing = true
+    if (generation > MAX_GENERATION || sameSet(keepers, keepersOf(this.appointment))) {
+      return
+    }
+
+    if (this.#pace.next <= out.now) {
+      this.#pace.begin(out.now)
       out.put({ type: 'take-over', takeover: { ward: this.ward, epoch: this.assignment.epoch, generation, by: self, contingents: keepers }, assignment: this.assignment })
     }
+
+    this.#appointAt = this.#pace.next
   }
 
   #others (): PeerKey[] {
@@ -395,7 +422,7 @@ export class Kept {
   #fetch (): void {
     const { self, peers, out } = this.#init
     const { assignment } = this
-    this.#fetching = assignment.root
+    this.#fetching = assignment
     this.#fetchAgain = Infinity
     const sources = new Set([...this.#sources, assignment.ward, this.boss, ...keepersOf(this.appointment)])
     out.put({ type: 'fetch', assignment, quota: this.quota, sources: [...sources].filter(peer => peer !== self && peers.isHere(peer)) })
@@ -408,22 +435,24 @@ export class Kept {
   }
 
   #due (): number {
-    const { out } = this.#init
-    const asks = !this.#isWardHere && this.isComplete && (this.boss === this.#init.self || this.#restoreAt <= out.now)
-    const restore = this.#restoreAt > out.now ? this.#restoreAt : Infinity
+    const { out, peers } = this.#init
+    const { isWardHere, isLong } = this.#absence
+    const asks = !isWardHere && this.isComplete && (this.boss === this.#init.self || isLong)
 
     return Math.min(
       this.#fetchAgain,
-      this.#init.peers.mayCome(this.ward, out.now) ? this.#init.peers.begun + SETTLE_TIME : Infinity,
-      this.#isWardHere ? this.#greetAt : Math.min(restore, out.now + KEEP_TIME),
+      this.#appointAt,
+      this.#absence.due,
+      peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
+      isWardHere ? this.#greetAt : Infinity,
       asks ? Math.max(out.now + 1, this.#contingents.due(this.assignment.size)) : Infinity,
-      this.#leaving && this.#isWardHere && this.held != null ? this.#sayLeaving : Infinity
+      this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )
   }
 
   #save (): void {
     const { appointment, quota, held } = this
-    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, goneSince: this.#goneSince } })
+    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, goneSince: this.#absence.since } })
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { sha256 } from '@noble/hashes/sha2.js'
-import { SETTLE_TIME } from '../constants.ts'
+import { MAX_PEERS, MAX_WEIGHT, SETTLE_TIME } from '../constants.ts'
 import type { PeerKey } from '../../core.ts'
 
 export type PeerState = 'alive' | 'suspected' | 'down' | 'left'
@@ -53,14 +53,19 @@ export class Peers {
   set (peer: PeerKey, state: PeerState, weight: number, now: number): boolean {
     const known = this.#peers.get(peer)
     const changed = known?.state !== state
-    this.#peers.set(peer, { state, weight, since: changed ? now : known.since })
+
+    if (changed) {
+      // in the order of these changes, for whom to forget first
+      this.#peers.delete(peer)
+    }
+
+    this.#peers.set(peer, { state, weight: Math.min(MAX_WEIGHT, weight > 0 ? weight : 0), since: changed ? now : known.since })
+
+    if (this.#peers.size > MAX_PEERS) {
+      this.#forgetOne()
+    }
 
     return changed
-  }
-
-  /** Nobody knows it any more: it counts as down for ever. */
-  forget (peer: PeerKey): void {
-    this.#peers.delete(peer)
   }
 
   /** `true` for a member that answers, or may; for this node itself too. */
@@ -107,6 +112,17 @@ export class Peers {
     const scores = new Map(peers.map(peer => [peer, Math.max(this.#peers.get(peer)?.weight ?? 1, 1e-9) / -Math.log(this.#draw(ward, peer))]))
 
     return [...peers].sort((a, b) => (scores.get(b) as number) - (scores.get(a) as number) || (a < b ? -1 : 1))
+  }
+
+  /** Who has been gone for longest counts as never heard of, which is the same; where nobody is gone, nobody is forgotten. */
+  #forgetOne (): void {
+    for (const peer of this.#peers.keys()) {
+      if (!this.isHere(peer)) {
+        this.#peers.delete(peer)
+
+        return
+      }
+    }
   }
 
   /** A number between 0 and 1 that is the same everywhere, from 48 bits of a hash. */

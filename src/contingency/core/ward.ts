@@ -10,9 +10,10 @@
  * @module
  */
 
-import { HEARTBEAT, MAX_MERGES, MERGE_RETRY } from '../constants.ts'
+import { OVERRULE_PAUSE } from '../constants.ts'
 import { Contingents } from './contingents.ts'
-import { keepersOf } from './messages.ts'
+import { Merges } from './merges.ts'
+import { Pace } from './pace.ts'
 import type { ContingentsInit } from './contingents.ts'
 import type { Appointment, Assignment, Message, Receipt } from './messages.ts'
 import type { Snapshot, WardRecord } from './outbox.ts'
@@ -20,43 +21,43 @@ import type { PeerKey } from '../../core.ts'
 
 const TIMER = 'ward'
 
-export interface WardInit extends Omit<ContingentsInit, 'ward'> {
+/** Members that are named as having something, at most. */
+const MAX_SOURCES = 16
+
+export interface WardInit extends Omit<ContingentsInit, 'ward' | 'spares'> {
   record?: WardRecord
 }
 
 export class Ward {
   readonly contingents: Contingents
   readonly #init: WardInit
+  readonly #merges: Merges
+  readonly #pace = new Pace()
   #assignment?: Assignment
   #snapshot?: Snapshot
 
   /** Highest epoch that was seen. */
   #epoch: number
 
-  /** `true` while an assignment is being signed. */
-  #signing = false
-
-  /** `true` if others know a newer assignment than the one that was signed last. */
+  /** `true` if others know an assignment that is as new as the one that was signed last, or newer. */
   #stale = false
 
-  /** Assignments of this node with things in them that it may not have, and who knows of them. */
-  readonly #unmerged = new Map<string, { assignment: Assignment, sources: Set<PeerKey>, asked: boolean, again: number, failures: number }>()
-
-  /** Roots that hold nothing this node does not have. */
-  readonly #known = new Set<string>()
+  /** When a takeover may make it stale again, in ms. */
+  #overruleAt = -Infinity
   #protected = false
 
   constructor (init: WardInit) {
-    const { record } = init
+    const { record, peers, out } = init
     this.#init = init
-    this.contingents = new Contingents({ ...init, ward: init.self })
+    this.#merges = new Merges(peers, out)
+    this.contingents = new Contingents({ ...init, ward: init.self, spares: peer => this.#merges.spares(peer) })
     this.#epoch = record?.epoch ?? 0
     this.#assignment = record?.assignment
     this.contingents.name(record?.assignment?.contingents ?? [])
     record?.former.forEach(peer => { this.contingents.remember(peer) })
 
     if (record?.assignment != null) {
-      this.#know(record.assignment.root)
+      this.#merges.know(record.assignment.root)
     }
   }
 
@@ -75,17 +76,17 @@ export class Ward {
 
   /** `true` while others are known to have something that this node may lack. */
   get isMerging (): boolean {
-    return this.#unmerged.size > 0
+    return this.#merges.isOpen
   }
 
   changed (snapshot: Snapshot): void {
     this.#snapshot = snapshot
-    this.#know(snapshot.root)
+    this.#merges.know(snapshot.root)
     this.plan()
   }
 
   assigned (assignment: Assignment): void {
-    this.#signing = false
+    this.#pace.end()
 
     if (assignment.epoch === this.#epoch + 1) {
       this.#epoch = assignment.epoch
@@ -102,22 +103,13 @@ export class Ward {
   }
 
   merged (root: string, ok: boolean): void {
-    const unmerged = this.#unmerged.get(root)
-
-    if (ok) {
-      this.#unmerged.delete(root)
-      this.#know(root)
-    } else if (unmerged != null) {
-      unmerged.asked = false
-      unmerged.failures++
-      unmerged.again = this.#init.out.now + Math.min(HEARTBEAT, MERGE_RETRY * 2 ** unmerged.failures)
-    }
-
+    this.#merges.merged(root, ok)
     this.plan()
   }
 
-  member (peer: PeerKey, here: boolean): void {
-    if (here) {
+  /** @param isBack - it is here and was not before */
+  member (peer: PeerKey, isBack: boolean): void {
+    if (isBack) {
       this.contingents.revive(peer)
     }
 
@@ -125,10 +117,8 @@ export class Ward {
   }
 
   failed (peer: PeerKey): void {
-    if (this.contingents.named.has(peer)) {
-      this.contingents.refused(peer, 'unwilling')
-      this.plan()
-    }
+    this.contingents.failed(peer)
+    this.plan()
   }
 
   distrust (peer: PeerKey): void {
@@ -148,7 +138,10 @@ export class Ward {
       case 'receipt': this.#received(from, message.receipt); break
       case 'keep': this.#kept(from, message); break
       case 'leaving': this.#leaving(from); break
-      case 'released': this.#released(from, message.epoch); break
+      case 'released':
+        if (this.contingents.released(from)) {
+          this.#save()
+        }
     }
 
     this.plan()
@@ -157,9 +150,10 @@ export class Ward {
   /** Looks at everything, and does what is due. */
   plan (): void {
     const { out } = this.#init
-    this.contingents.loseHope(this.#snapshot?.size ?? 0)
-    this.#merge()
-    this.#assign()
+    const size = this.#snapshot?.size ?? 0
+    this.contingents.loseHope(size)
+    this.#merges.ask()
+    const signAt = this.#assign()
 
     // an old one would only be refused
     if (this.#assignment != null && !this.#stale) {
@@ -167,7 +161,7 @@ export class Ward {
     }
 
     this.#report()
-    out.timer(TIMER, Math.min(this.contingents.due(this.#snapshot?.size ?? 0), ...[...this.#unmerged.values()].map(({ asked, again }) => asked ? Infinity : Math.max(again, out.now + 1))))
+    out.timer(TIMER, Math.min(signAt, this.contingents.due(size), this.#merges.due))
   }
 
   #refused (from: PeerKey, { epoch, reason, appointment }: Extract<Message, { type: 'refuse' }>): void {
@@ -181,9 +175,8 @@ export class Ward {
   }
 
   #received (from: PeerKey, receipt: Receipt): void {
-    const { root, epoch } = this.#assignment ?? {}
-
-    if (receipt.by === from && receipt.root === root && receipt.epoch <= (epoch ?? 0)) {
+    // one of an earlier epoch may be late: who signed it may have lost its disk since
+    if (receipt.by === from && receipt.root === this.#assignment?.root && receipt.epoch === this.#assignment.epoch) {
       this.contingents.holds(receipt)
     }
   }
@@ -191,104 +184,76 @@ export class Ward {
   /** Somebody keeps something of this node, maybe without having been asked by it. */
   #kept (from: PeerKey, { appointment, held }: Extract<Message, { type: 'keep' }>): void {
     this.#heard(from, appointment)
-    this.#lacks(from, held ?? appointment.assignment)
-    // it was not here before, or had forgotten: it can be asked anew
-    this.#unmerged.forEach(unmerged => { unmerged.failures = unmerged.sources.has(from) ? 0 : unmerged.failures })
+    this.#merges.add(from, held ?? appointment.assignment, false)
 
-    if (this.contingents.named.has(from)) {
-      this.contingents.revive(from)
-    } else {
-      this.contingents.remember(from)
+    if (this.contingents.remember(from)) {
       this.#save()
     }
+
+    this.contingents.revive(from, held != null)
   }
 
-  /** Somebody has what this node had at some time, or at least knows that there was such a thing. */
-  #lacks (from: PeerKey, assignment: Assignment): void {
-    if (!this.#known.has(assignment.root)) {
-      const unmerged = this.#unmerged.get(assignment.root) ?? { assignment, sources: new Set(), asked: false, again: 0, failures: 0 }
-      unmerged.sources.add(from)
-      this.#unmerged.set(assignment.root, unmerged)
-    }
-  }
-
-  /** Somebody knows an assignment of this node. */
+  /**
+   * Somebody knows an assignment of this node. A takeover that goes with it
+   * names nobody here: anybody could have signed it. Those who keep something
+   * by it will say so themselves, and a higher epoch ends it.
+   */
   #heard (from: PeerKey, { assignment, takeover }: Appointment): void {
-    const isNews = assignment.epoch > this.#epoch || takeover != null
-    this.#lacks(from, assignment)
+    const { now } = this.#init.out
+    const isNews = assignment.epoch > this.#epoch
+    this.#merges.add(from, assignment, isNews)
 
-    if (isNews && assignment.epoch >= this.#epoch) {
-      // whoever was appointed meanwhile has it already, or is about to
+    if (isNews) {
       this.#epoch = assignment.epoch
-      this.contingents.name(this.contingents.choose(keepersOf({ assignment, takeover }).filter(peer => peer !== this.#init.self && this.#init.peers.isHere(peer))))
+      this.contingents.name(assignment.contingents)
       this.#stale = true
       this.#save()
+    } else if (assignment.epoch === this.#epoch && (takeover != null || assignment.root !== this.#assignment?.root) && this.#overruleAt <= now) {
+      this.#overruleAt = now + OVERRULE_PAUSE
+      this.#stale = true
     }
   }
 
   #leaving (from: PeerKey): void {
+    this.contingents.remember(from)
     const contingent = this.contingents.get(from)
 
     if (contingent != null) {
       contingent.leaving = true
-    } else {
-      this.contingents.remember(from)
     }
   }
 
-  #released (from: PeerKey, epoch: number): void {
-    if (epoch >= (this.#assignment?.epoch ?? 0) || !this.contingents.named.has(from)) {
-      this.contingents.released(from)
-      this.#save()
-    }
-  }
-
-  /** Has merged what others know, as long as they are here to tell it. */
-  #merge (): void {
-    const { out } = this.#init
-
-    for (const unmerged of this.#unmerged.values()) {
-      if (!unmerged.asked && unmerged.again <= out.now) {
-        unmerged.asked = true
-        out.put({ type: 'merge', assignment: unmerged.assignment, sources: [...unmerged.sources] })
-      }
-    }
-  }
-
-  #assign (): void {
+  /** Has who should keep what is here now signed, if that is new; returns when to try again, in ms. */
+  #assign (): number {
     const { self, out } = this.#init
-    const waits = [...this.#unmerged.values()].some(({ failures }) => failures < MAX_MERGES)
 
-    if (this.#snapshot == null || this.#signing || waits || (this.#snapshot.items === 0 && this.#epoch === 0)) {
-      return
+    if (this.#snapshot == null || this.#merges.isWaiting || (this.#snapshot.items === 0 && this.#epoch === 0)) {
+      return Infinity
     }
 
     const { root, rootSize, size } = this.#snapshot
     const contingents = this.contingents.choose()
     const isNew = this.#stale || root !== this.#assignment?.root || !sameSet(contingents, this.#assignment.contingents)
 
-    if (contingents.length > 0 && isNew) {
-      this.#signing = true
+    if (contingents.length === 0 || !isNew) {
+      return Infinity
+    }
+
+    if (this.#pace.next <= out.now) {
+      this.#pace.begin(out.now)
       this.#stale = false
       out.put({ type: 'assign', assignment: { ward: self, epoch: this.#epoch + 1, contingents, root, rootSize, size } })
     }
+
+    return this.#pace.next
   }
 
   /** Who can give what is to be kept: this node, and those who have it. */
   #sources (): PeerKey[] {
-    const { contingents } = this
-    const others = [...contingents.named, ...contingents.former].filter(([peer]) => this.#init.peers.isHere(peer)).sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null))
+    const { named, former } = this.contingents
+    const others = [...named, ...former].filter(([peer]) => this.#init.peers.isHere(peer)).sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null))
 
-    return [this.#init.self, ...others.map(([peer]) => peer)].slice(0, 16)
-  }
-
-  #know (root: string): void {
-    this.#known.delete(root)
-    this.#known.add(root)
-
-    if (this.#known.size > 100) {
-      this.#known.delete(this.#known.values().next().value as string)
-    }
+    return [this.#init.self, ...others.map(([peer]) => peer)].slice(0, MAX_SOURCES)
   }
 
   #report (): void {

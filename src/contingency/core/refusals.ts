@@ -1,0 +1,40 @@
+import { BUSY_TIME, REFUSED_TIME } from '../constants.ts'
+import type { PeerKey } from '../../core.ts'
+
+/** Who did not want to keep something, and when each may be asked again. */
+export class Refusals {
+  readonly #refusals = new Map<PeerKey, { until: number, busy: boolean }>()
+
+  /** @param busy - it has wards enough, and would do it if nobody else does */
+  add (peer: PeerKey, busy: boolean, now: number): void {
+    if (this.#refusals.get(peer)?.until !== Infinity) {
+      this.#refusals.set(peer, { until: now + (busy ? BUSY_TIME : REFUSED_TIME), busy })
+    }
+  }
+
+  addForever (peer: PeerKey): void {
+    this.#refusals.set(peer, { until: Infinity, busy: false })
+  }
+
+  has (peer: PeerKey): boolean {
+    return this.#refusals.has(peer)
+  }
+
+  isBusy (peer: PeerKey): boolean {
+    return this.#refusals.get(peer)?.busy === true
+  }
+
+  /** When the next may be asked again, in ms. */
+  get next (): number {
+    return Math.min(...[...this.#refusals.values()].map(({ until }) => until))
+  }
+
+  /** Forgets those whose time is over. */
+  forgive (now: number): void {
+    this.#refusals.forEach(({ until }, peer) => {
+      if (until <= now) {
+        this.#refusals.delete(peer)
+      }
+    })
+  }
+}

@@ -22,6 +22,9 @@ export const GRACE_JITTER = 0.25
 /** How often contingents are asked whether they still have everything, in ms. */
 export const HEARTBEAT = 30_000
 
+/** A ward is told what is kept for it once in so many ms at least: a second node with its key hears of the first by that. */
+export const GREET_TIME = 300_000
+
 /** An offer that is not answered is made again after so many ms, twice that the next time, up to the heartbeat. */
 export const OFFER_RETRY = 2_000
 

@@ -9,14 +9,15 @@
  * @module
  */
 
-import { ContingencyCore } from '../../src/contingency/core/contingency.ts'
 import { seededRandom } from '../../src/random.ts'
 import { Clock } from './clock.ts'
+import { SIGNED, SimKeeper } from './contingency-member.ts'
 import type { PeerKey } from '../../src/core.ts'
-import type { Assignment, Message } from '../../src/contingency/core/messages.ts'
-import type { ContingencyEvent, ContingencyInput, ContingencyOutput, KeptRecord, WardRecord } from '../../src/contingency/core/outbox.ts'
+import type { Message } from '../../src/contingency/core/messages.ts'
+import type { ContingencyEvent, ContingencyOutput, KeptRecord } from '../../src/contingency/core/outbox.ts'
 import type { PeerState } from '../../src/contingency/core/peers.ts'
 import type { Random } from '../../src/random.ts'
+import type { Datum } from './contingency-member.ts'
 
 export interface ContingencyWorldInit {
   seed: number
@@ -41,243 +42,6 @@ export interface ContingencyWorldInit {
   crashes?: (member: SimKeeper, step: number, output: ContingencyOutput) => boolean
 }
 
-/** A datum of a ward: what it is called, its bytes, and the epoch of its last change. */
-interface Datum {
-  size: number
-  version: number
-  gone: boolean
-}
-
-/** What a disk holds. */
-interface Disk {
-  ward?: WardRecord
-  kept: Map<PeerKey, KeptRecord>
-
-  /** What the member has itself, by name. */
-  own: Map<string, Datum>
-
-  /** What it keeps for others: names by ward. */
-  copies: Map<PeerKey, Set<string>>
-}
-
-function emptyDisk (): Disk {
-  return { kept: new Map(), own: new Map(), copies: new Map() }
-}
-
-export class SimKeeper {
-  readonly peer: PeerKey
-  up = false
-  disk = emptyDisk()
-  core!: ContingencyCore
-  side = 0
-
-  /** Counts its lives, so that what was planned in an earlier one does not happen. */
-  life = 0
-  readonly serving = new Set<PeerKey>()
-  readonly events: ContingencyEvent[] = []
-  hasLeft = false
-  readonly #timers = new Map<string, number>()
-  readonly #fetches = new Map<PeerKey, number>()
-  readonly #world: ContingencyWorld
-  #busy = false
-  readonly #inputs: ContingencyInput[] = []
-
-  constructor (world: ContingencyWorld, peer: PeerKey) {
-    this.#world = world
-    this.peer = peer
-  }
-
-  start (disk = this.disk): void {
-    const world = this.#world
-    this.life++
-    this.up = true
-    this.hasLeft = false
-    this.disk = disk
-    // what a crash left behind
-    disk.copies.forEach((_, ward) => disk.kept.has(ward) || disk.copies.delete(ward))
-    this.serving.clear()
-    this.#timers.clear()
-    this.#fetches.clear()
-    this.#inputs.length = 0
-    this.#busy = false
-    this.core = new ContingencyCore({
-      self: this.peer,
-      random: world.random,
-      copies: world.copies,
-      grace: world.grace,
-      wallClock: () => world.clock.now,
-      ward: disk.ward,
-      kept: [...disk.kept.values()]
-    })
-    this.tell({ type: 'room', bytes: world.room, wards: 1000 })
-    this.#world.joined(this)
-    this.publish()
-  }
-
-  /** Has something new, or something changed; counts as kept by this node from now on. */
-  put (name: string, size: number): void {
-    this.disk.own.set(name, { size, version: this.core.ward.nextEpoch, gone: false })
-    this.publish()
-  }
-
-  delete (name: string): void {
-    this.disk.own.set(name, { size: 0, version: this.core.ward.nextEpoch, gone: true })
-    this.publish()
-  }
-
-  publish (): void {
-    const { own } = this.disk
-    const root = `${this.peer}: ${[...own].map(([name, { version, gone }]) => `${name}@${version}${gone ? '-' : ''}`).sort().join(' ')}`
-    this.#world.roots.set(root, new Map([...own].map(([name, datum]) => [name, { ...datum }])))
-    this.tell({ type: 'snapshot', snapshot: { root, rootSize: 100, size: sizeOf(own), items: own.size } })
-  }
-
-  tell (input: ContingencyInput): void {
-    if (!this.up) {
-      return
-    }
-
-    this.#inputs.push(input)
-
-    if (this.#busy) {
-      return
-    }
-
-    const { life } = this
-    this.#busy = true
-
-    for (let next = this.#inputs.shift(); next != null && this.life === life && this.up; next = this.#inputs.shift()) {
-      for (const output of this.core.handle(next, this.#world.clock.now)) {
-        this.#carryOut(output)
-
-        if (this.#world.crashesAfter(this, output)) {
-          break
-        }
-      }
-    }
-
-    this.#busy = this.life === life ? false : this.#busy
-  }
-
-  #carryOut (output: ContingencyOutput): void {
-    const world = this.#world
-    const { disk } = this
-
-    switch (output.type) {
-      case 'send': world.send(this, output.to, output.message); break
-      case 'timer': this.#setTimer(output.id, output.after); break
-      case 'event':
-        this.events.push(output.event)
-        world.onEvent(this, output.event)
-        break
-      case 'assign': this.tell({ type: 'assigned', assignment: { ...output.assignment, envelope: SIGNED } }); break
-      case 'take-over': this.tell({ type: 'taken-over', takeover: { ...output.takeover, envelope: SIGNED }, assignment: output.assignment }); break
-      case 'merge': this.#merge(output.assignment, output.sources); break
-      case 'fetch': this.#fetch(output); break
-      case 'tidy': world.onDelete(this, output.ward, () => { this.#tidy(output.ward, output.root) }); break
-      case 'drop':
-        this.#fetches.set(output.ward, (this.#fetches.get(output.ward) ?? 0) + 1)
-        world.onDelete(this, output.ward, () => { disk.copies.delete(output.ward) })
-        break
-      case 'save-ward': disk.ward = output.record; break
-      case 'save': disk.kept.set(output.ward, output.record); break
-      case 'forget': disk.kept.delete(output.ward); break
-      case 'serve': this.serving[output.on ? 'add' : 'delete'](output.ward); break
-      case 'left': this.hasLeft = true; break
-    }
-  }
-
-  #tidy (ward: PeerKey, root: string): void {
-    const wanted = this.#world.roots.get(root) as Map<string, Datum>
-    const copies = this.disk.copies.get(ward)
-    copies?.forEach(name => {
-      if (wanted.get(name)?.gone !== false) {
-        copies.delete(name)
-      }
-    })
-  }
-
-  #merge ({ root }: Assignment, sources: PeerKey[]): void {
-    const world = this.#world
-    const { life } = this
-
-    world.clock.after(world.delayOf() * 4, () => {
-      const ok = sources.some(source => world.has(this, source, this.peer, root))
-
-      if (this.life !== life || !this.up) {
-        return
-      }
-
-      if (ok) {
-        for (const [name, datum] of world.roots.get(root) as Map<string, Datum>) {
-          if ((this.disk.own.get(name)?.version ?? -1) < datum.version) {
-            this.disk.own.set(name, { ...datum })
-          }
-        }
-      }
-
-      if (ok) {
-        this.publish()
-      }
-
-      this.tell({ type: 'merged', root, ok })
-    })
-  }
-
-  #fetch ({ assignment: { ward, root }, sources }: Extract<ContingencyOutput, { type: 'fetch' }>): void {
-    const world = this.#world
-    const order = (this.#fetches.get(ward) ?? 0) + 1
-    const { life } = this
-    this.#fetches.set(ward, order)
-    const missing = [...world.roots.get(root) as Map<string, Datum>].filter(([name, { gone }]) => !gone && this.disk.copies.get(ward)?.has(name) !== true)
-    const next = (): void => {
-      if (this.life !== life || !this.up || this.#fetches.get(ward) !== order) {
-        return
-      }
-
-      const datum = missing.shift()
-
-      if (datum == null) {
-        this.tell({ type: 'fetched', ward, root, ok: true })
-
-        return
-      }
-
-      const [name, { size }] = datum
-      world.clock.after(world.delayOf() * 2 + size / world.rate, () => {
-        if (this.life !== life || !this.up || this.#fetches.get(ward) !== order) {
-          return
-        }
-
-        if ([ward, ...sources, ...world.members.keys()].some(source => world.gives(this, source, ward, name))) {
-          world.copied(this, ward, name, size)
-          next()
-        } else {
-          this.tell({ type: 'fetched', ward, root, ok: false })
-        }
-      })
-    }
-    next()
-  }
-
-  #setTimer (id: string, after: number): void {
-    const order = (this.#timers.get(id) ?? 0) + 1
-    const { life } = this
-    this.#timers.set(id, order)
-    this.#world.clock.after(after, () => {
-      if (this.life === life && this.up && this.#timers.get(id) === order) {
-        this.tell({ type: 'timer', id })
-      }
-    })
-  }
-}
-
-const SIGNED = new Uint8Array(1)
-
-function sizeOf (items: Map<string, Datum>): number {
-  return [...items.values()].reduce((sum, { size, gone }) => sum + (gone ? 0 : size), 0)
-}
-
 /** Something that must not happen. */
 export interface Violation {
   time: number
@@ -291,7 +55,19 @@ export class ContingencyWorld {
   readonly roots = new Map<string, Map<string, Datum>>()
   readonly violations: Violation[] = []
 
-  /** Times at which somebody failed, in ms. */
+  /** Nodes that have the key of a member as well. */
+  readonly twins = new Map<PeerKey, SimKeeper>()
+
+  /** Times at which somebody saved an older appointment in the place of a newer one. */
+  staleWrites = 0
+
+  /** Told whenever somebody begins or ends to answer for a ward. */
+  onServe?: (ward: PeerKey, on: boolean) => void
+
+  /** Share of messages that are lost now. */
+  loss: number
+
+  /** Times at which somebody failed, or left before others had what it kept, in ms. */
   readonly failures: number[] = []
   readonly copies: number
   readonly grace: number
@@ -299,6 +75,9 @@ export class ContingencyWorld {
   readonly room: number
   messages = 0
   bytesCopied = 0
+
+  /** The same, by ward. */
+  readonly copiedOf = new Map<PeerKey, number>()
 
   /** Everything that happened, in one number: two runs of one seed have the same. */
   trace = 0
@@ -312,6 +91,7 @@ export class ContingencyWorld {
   constructor (init: ContingencyWorldInit) {
     this.#init = init
     this.random = seededRandom(init.seed)
+    this.loss = init.loss ?? 0
     this.copies = init.copies ?? 2
     this.grace = init.grace ?? 60_000
     this.rate = init.rate ?? 10_000
@@ -346,15 +126,37 @@ export class ContingencyWorld {
   send (from: SimKeeper, to: PeerKey, message: Message): void {
     this.messages++
     this.#note(`${from.peer}>${to} ${message.type}`)
-    const times = this.random() < (this.#init.loss ?? 0) ? 0 : this.random() < (this.#init.duplicates ?? 0) ? 2 : 1
+    const times = this.random() < this.loss ? 0 : this.random() < (this.#init.duplicates ?? 0) ? 2 : 1
 
     for (let i = 0; i < times; i++) {
       this.clock.after(this.delayOf(), () => {
-        if (this.reaches(from.peer, to)) {
-          this.get(to).tell({ type: 'message', from: from.peer, message: sealed(message) })
+        const member = this.#oneOf(to)
+
+        if (member.up && member.side === from.side) {
+          member.tell({ type: 'message', from: from.peer, message: sealed(message) })
         }
       })
     }
+  }
+
+  /** Another node with the key of a member, on a disk of its own. */
+  twin (peer: PeerKey): SimKeeper {
+    const twin = new SimKeeper(this, peer)
+    this.twins.set(peer, twin)
+
+    return twin
+  }
+
+  /** Who gets what is sent to a key: one of those who have it. */
+  #oneOf (peer: PeerKey): SimKeeper {
+    const twin = this.twins.get(peer)
+
+    return twin?.up === true && this.random() < 0.5 ? twin : this.get(peer)
+  }
+
+  /** Everybody, twins too. */
+  get everybody (): SimKeeper[] {
+    return [...this.members.values(), ...this.twins.values()]
   }
 
   reaches (from: PeerKey, to: PeerKey): boolean {
@@ -369,13 +171,15 @@ export class ContingencyWorld {
   }
 
   gives (asker: SimKeeper, source: PeerKey, ward: PeerKey, name: string): boolean {
-    const { disk } = this.get(source)
+    const nodes = [this.get(source), ...[this.twins.get(source) ?? []].flat()]
 
-    return source !== asker.peer && this.reaches(asker.peer, source) && (source === ward ? disk.own.get(name)?.gone === false : disk.copies.get(ward)?.has(name) === true)
+    return source !== asker.peer && nodes.some(({ up, side, disk }) =>
+      up && side === asker.side && (source === ward ? disk.own.get(name)?.gone === false : disk.copies.get(ward)?.has(name) === true))
   }
 
   copied (member: SimKeeper, ward: PeerKey, name: string, size: number): void {
     this.bytesCopied += size
+    this.copiedOf.set(ward, (this.copiedOf.get(ward) ?? 0) + size)
     const copies = member.disk.copies.get(ward) ?? new Set()
     member.disk.copies.set(ward, copies.add(name))
   }
@@ -385,28 +189,86 @@ export class ContingencyWorld {
     return [...this.members.values()].filter(({ up, peer, disk }) => up && peer !== ward && disk.copies.get(ward)?.has(name) === true)
   }
 
+  /** Counts writes that go back in time, by a rule of its own. */
+  onSave (member: SimKeeper, ward: PeerKey, { appointment }: KeptRecord): void {
+    const before = member.disk.kept.get(ward)?.appointment
+    const [epoch, was] = [appointment, before].map(one => (one?.assignment.epoch ?? 0) * 1e6 + (one?.takeover?.generation ?? 0))
+
+    if (epoch < was) {
+      this.staleWrites++
+    }
+  }
+
   onEvent (member: SimKeeper, event: ContingencyEvent): void {
     this.#note(`${member.peer} ${event.type}`)
 
     if (event.type === 'protected') {
-      this.acknowledged.set(member.peer, new Map([...member.disk.own].filter(([, { gone }]) => !gone).map(([name, { version }]) => [name, version])))
+      this.#acknowledge(member)
     }
+  }
+
+  /** A ward may delete what it had, and have newer; it may not have forgotten it. */
+  #acknowledge ({ peer, disk: { own }, data }: SimKeeper): void {
+    for (const [name, version] of this.acknowledged.get(peer) ?? []) {
+      if ((own.get(name)?.version ?? -1) < version) {
+        this.violations.push({ time: this.clock.now, what: `${peer} forgot ${name}` })
+      }
+    }
+
+    this.acknowledged.set(peer, data)
   }
 
   /** Sees to it that nothing is deleted that others do not have as often as they should. */
   onDelete (member: SimKeeper, ward: PeerKey, remove: () => void): void {
     const wanted = [...this.acknowledged.get(ward) ?? []].filter(([name, version]) => this.#isWanted(ward, name, version))
+    const failed = this.failedSince(this.clock.now - 2 * this.grace)
     const before = new Map(wanted.map(([name]) => [name, this.holders(ward, name).length]))
     remove()
 
     for (const [name] of wanted) {
       const after = this.holders(ward, name).length
-      const failed = this.failures.filter(time => time > this.clock.now - this.grace * 2).length
-
       if (after < (before.get(name) as number) && after < Math.max(1, this.copies - failed)) {
         this.violations.push({ time: this.clock.now, what: `${member.peer} deleted ${name} of ${ward}: ${after} left` })
       }
     }
+  }
+
+  failedSince (time: number): number {
+    return this.failures.filter(failure => failure > time).length
+  }
+
+  /** What a ward was told is safe, and does not have any more. */
+  lost ({ peer, disk: { own } }: SimKeeper): string[] {
+    return [...this.acknowledged.get(peer) ?? []].filter(([name, version]) => (own.get(name)?.version ?? -1) < version).map(([name]) => name)
+  }
+
+  /** Who keeps more or less of a member than it should: what is wrong, in words. */
+  fault (member: SimKeeper): string | undefined {
+    const { peer, core, data } = member
+    const copies = Math.min(this.copies, this.members.size - 1)
+    const counts = [...data.keys()].map(name => this.holders(peer, name).length)
+
+    if (this.lost(member).length > 0) {
+      return `${peer} lost ${this.lost(member).join(', ')}`
+    }
+
+    if (data.size > 0 && !core.ward.isProtected) {
+      return `${peer} is not protected`
+    }
+
+    return counts.some(count => count !== copies) ? `${peer} has ${counts.join(', ')} copies` : undefined
+  }
+
+  /** Lets time pass until everything is as it should be, `limit` ms at most; returns what is not. */
+  settle (limit: number): string[] {
+    const end = this.clock.now + limit
+    const faults = (): string[] => this.everybody.flatMap(member => this.fault(member) ?? [])
+
+    while (this.clock.now < end && faults().length > 0) {
+      this.run(1_000)
+    }
+
+    return faults()
   }
 
   /** `true` if the ward has not changed or deleted it since. */
@@ -450,6 +312,11 @@ export class ContingencyWorld {
   /** It says goodbye. */
   leave (member: SimKeeper): void {
     this.#note(`${member.peer} left`)
+
+    if (!member.hasLeft) {
+      this.failures.push(this.clock.now)
+    }
+
     member.up = false
     member.life++
     const { life } = member
@@ -461,8 +328,8 @@ export class ContingencyWorld {
     const { life } = member
     this.#announce(member, 'alive', 100, 1_000, () => member.life === life && member.up)
 
-    for (const other of this.members.values()) {
-      if (other !== member && other.up) {
+    for (const other of this.everybody) {
+      if (other.peer !== member.peer && other.up) {
         this.clock.after(100 + this.random() * 900, () => {
           if (member.life === life && other.up && other.side === member.side) {
             member.tell({ type: 'member', peer: other.peer, state: 'alive', weight: 1 })
@@ -511,8 +378,8 @@ export class ContingencyWorld {
 
   /** Those of another side hear only that somebody is gone, however it went. */
   #announce (member: SimKeeper, state: PeerState, least: number, most: number, stillSo: () => boolean): void {
-    for (const other of this.members.values()) {
-      if (other !== member) {
+    for (const other of this.everybody) {
+      if (other.peer !== member.peer) {
         this.clock.after(least + this.random() * (most - least), () => {
           const isNear = other.side === member.side
 

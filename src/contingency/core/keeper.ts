@@ -7,7 +7,7 @@
 
 import { FAIR_SHARE } from '../constants.ts'
 import { Kept } from './kept.ts'
-import { compareAppointments, keepersOf } from './messages.ts'
+import { keepersOf } from './messages.ts'
 import type { Appointment, Assignment, Message, Refusal, Takeover } from './messages.ts'
 import type { KeptRecord, Outbox } from './outbox.ts'
 import type { Peers } from './peers.ts'
@@ -120,18 +120,17 @@ export class Keeper {
 
   #offered (from: PeerKey, { appointment, sources, urgent }: Extract<Message, { type: 'offer' }>): void {
     const { assignment } = appointment
-    const { ward, epoch } = assignment
+    const { ward } = assignment
     const known = this.kept.get(ward)
-    const newest = known?.appointment
 
-    if (newest != null && (compareAppointments(appointment, newest) < 0 || known?.trusts(appointment) === false || (epoch === newest.assignment.epoch && assignment.root !== newest.assignment.root))) {
-      this.#refuse(from, assignment, 'stale', newest)
+    if (known?.accepts(appointment) === false) {
+      this.#refuse(from, assignment, 'stale', known.appointment)
 
       return
     }
 
     const isNamed = keepersOf(appointment).includes(this.#init.self)
-    const refusal = !isNamed || (known?.isNamed === true && assignment.root === newest?.assignment.root) ? undefined : this.#refusal(assignment, known, urgent)
+    const refusal = !isNamed || (known?.isNamed === true && assignment.root === known.assignment.root) ? undefined : this.#refusal(assignment, known, urgent)
 
     if (refusal != null) {
       this.#refuse(from, assignment, refusal)

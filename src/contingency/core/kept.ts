@@ -8,10 +8,10 @@
  * @module
  */
 
-import { FETCH_RETRY, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, REFUSED_TIME, SETTLE_TIME } from '../constants.ts'
+import { FETCH_RETRY, GREET_TIME, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, REFUSED_TIME, SETTLE_TIME } from '../constants.ts'
 import { Absence } from './absence.ts'
 import { Contingents } from './contingents.ts'
-import { compareAppointments, keepersOf } from './messages.ts'
+import { compareAppointments, isSameAssignment, isSameSet, keepersOf } from './messages.ts'
 import { Pace } from './pace.ts'
 import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
 import type { KeeperInit } from './keeper.ts'
@@ -45,8 +45,9 @@ export class Kept {
   /** Others who are about to go. */
   readonly #goers = new Set<PeerKey>()
 
-  /** When the ward is told what is kept for it, in ms: as soon as it is here, and whenever it seems to have forgotten. */
+  /** When the ward is told what is kept for it, in ms: as soon as it is here, and whenever it seems to have forgotten; and when it was. */
   #greetAt = 0
+  #greetedAt = 0
 
   /** When others may be appointed once more, in ms. */
   #appointAt = Infinity
@@ -138,6 +139,14 @@ export class Kept {
     return takeover == null || keepers.includes(takeover.by) || (takeover.contingents.includes(self) && (isNewer || assignment.contingents.includes(self)))
   }
 
+  /** `true` for an appointment that is newer than the one that is known, or the same. */
+  accepts (appointment: Appointment): boolean {
+    const { assignment } = appointment
+    const isOther = assignment.epoch === this.assignment.epoch && !isSameAssignment(assignment, this.assignment)
+
+    return compareAppointments(appointment, this.appointment) >= 0 && !isOther && this.trusts(appointment)
+  }
+
   /** A newer appointment, or the same again. */
   appointed (appointment: Appointment, sources: PeerKey[], quota: number): void {
     const isNew = compareAppointments(appointment, this.appointment) !== 0
@@ -156,8 +165,8 @@ export class Kept {
       this.#fetch()
     }
 
-    // who offers it knows that it is kept
-    this.#greetAt = appointment.takeover == null && this.isNamed ? this.#init.out.now + 2 * HEARTBEAT : this.#greetAt
+    // who offers it knows that it is kept; another node with the same key may not
+    this.#greetAt = appointment.takeover == null && this.isNamed ? Math.min(this.#init.out.now + 2 * HEARTBEAT, this.#greetedAt + GREET_TIME) : this.#greetAt
 
     if (isNew || more) {
       this.#save()
@@ -206,7 +215,7 @@ export class Kept {
   heard (from: PeerKey, appointment: Appointment): void {
     const newer = compareAppointments(appointment, this.appointment)
 
-    if (newer > 0 && this.trusts(appointment) && (appointment.assignment.epoch > this.assignment.epoch || appointment.assignment.root === this.assignment.root)) {
+    if (newer > 0 && this.accepts(appointment)) {
       this.appointed(appointment, [from], this.quota)
     } else if (newer < 0) {
       this.#init.out.send(from, { type: 'refuse', ward: this.ward, epoch: appointment.assignment.epoch, reason: 'stale', appointment: this.appointment })
@@ -282,7 +291,7 @@ export class Kept {
   mayRelease (from: PeerKey, appointment: Appointment, receipts: Receipt[]): boolean {
     const { assignment, takeover } = appointment
     const keepers = keepersOf(appointment)
-    const isNewest = compareAppointments(appointment, this.appointment) >= 0 && !keepers.includes(this.#init.self) && this.trusts(appointment)
+    const isNewest = this.accepts(appointment) && !keepers.includes(this.#init.self)
     const mayOrder = from === assignment.ward || (from === takeover?.by && (this.#leaving || !assignment.contingents.includes(this.#init.self)))
     const proved = keepers.length > 0 && keepers.every(peer => receipts.some(({ by, ward, root, epoch }) =>
       by === peer && ward === assignment.ward && root === assignment.root && epoch === assignment.epoch))
@@ -323,6 +332,7 @@ export class Kept {
       this.#greetAt = out.now
     } else if (this.#greetAt <= out.now) {
       this.#greetAt = out.now + 2 * HEARTBEAT
+      this.#greetedAt = out.now
       out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
     }
   }
@@ -403,7 +413,7 @@ export class Kept {
     const keepers = this.#leaving ? (others.length > 0 ? others : [self]) : [self, ...others]
     const generation = (this.appointment.takeover?.generation ?? 0) + 1
 
-    if (generation > MAX_GENERATION || sameSet(keepers, keepersOf(this.appointment))) {
+    if (generation > MAX_GENERATION || isSameSet(keepers, keepersOf(this.appointment))) {
       return
     }
 
@@ -454,8 +464,4 @@ export class Kept {
     const { appointment, quota, held } = this
     this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, goneSince: this.#absence.since } })
   }
-}
-
-function sameSet (a: PeerKey[], b: PeerKey[]): boolean {
-  return a.length === b.length && a.every(peer => b.includes(peer))
 }

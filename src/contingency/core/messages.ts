@@ -92,13 +92,22 @@ export type Message =
 
 /**
  * Positive if `a` is newer than `b`, negative if it is older. Two of one epoch
- * that name other roots come from two nodes with one key, and none is newer:
+ * that are not the same come from two nodes with one key, and none is newer:
  * whoever has one refuses the other, until a higher epoch has both.
  */
 export function compareAppointments (a: Appointment, b: Appointment): number {
   return a.assignment.epoch - b.assignment.epoch ||
     (a.takeover?.generation ?? 0) - (b.takeover?.generation ?? 0) ||
     compareText(a.takeover?.by ?? '', b.takeover?.by ?? '')
+}
+
+/** `true` if one says what the other does. */
+export function isSameAssignment (a: Assignment, b: Assignment): boolean {
+  return a.epoch === b.epoch && a.root === b.root && isSameSet(a.contingents, b.contingents)
+}
+
+export function isSameSet (a: PeerKey[], b: PeerKey[]): boolean {
+  return a.length === b.length && a.every(peer => b.includes(peer))
 }
 
 /** Who should keep it. */

@@ -13,6 +13,7 @@
 import { OVERRULE_PAUSE } from '../constants.ts'
 import { Contingents } from './contingents.ts'
 import { Merges } from './merges.ts'
+import { isSameAssignment, isSameSet } from './messages.ts'
 import { Pace } from './pace.ts'
 import type { ContingentsInit } from './contingents.ts'
 import type { Appointment, Assignment, Message, Receipt } from './messages.ts'
@@ -190,7 +191,9 @@ export class Ward {
       this.#save()
     }
 
-    this.contingents.revive(from, held != null)
+    if (this.contingents.get(from)?.receipt == null) {
+      this.contingents.revive(from, held != null)
+    }
   }
 
   /**
@@ -204,11 +207,15 @@ export class Ward {
     this.#merges.add(from, assignment, isNews)
 
     if (isNews) {
+      // another node with this key signed it: if it has the same, it is as good as one of this node
+      const isMine = takeover == null && assignment.root === this.#snapshot?.root
+      this.#assignment = isMine ? assignment : this.#assignment
+      this.#stale = !isMine
       this.#epoch = assignment.epoch
       this.contingents.name(assignment.contingents)
-      this.#stale = true
+      this.contingents.renew(assignment.root)
       this.#save()
-    } else if (assignment.epoch === this.#epoch && (takeover != null || assignment.root !== this.#assignment?.root) && this.#overruleAt <= now) {
+    } else if (assignment.epoch === this.#epoch && (takeover != null || this.#assignment == null || !isSameAssignment(assignment, this.#assignment)) && this.#overruleAt <= now) {
       this.#overruleAt = now + OVERRULE_PAUSE
       this.#stale = true
     }
@@ -233,7 +240,7 @@ export class Ward {
 
     const { root, rootSize, size } = this.#snapshot
     const contingents = this.contingents.choose()
-    const isNew = this.#stale || root !== this.#assignment?.root || !sameSet(contingents, this.#assignment.contingents)
+    const isNew = this.#stale || root !== this.#assignment?.root || !isSameSet(contingents, this.#assignment.contingents)
 
     if (contingents.length === 0 || !isNew) {
       return Infinity
@@ -273,8 +280,4 @@ export class Ward {
   #save (): void {
     this.#init.out.put({ type: 'save-ward', record: { assignment: this.#assignment, epoch: this.#epoch, former: [...this.contingents.former.keys()] } })
   }
-}
-
-function sameSet (a: PeerKey[], b: PeerKey[]): boolean {
-  return a.length === b.length && a.every(peer => b.includes(peer))
 }

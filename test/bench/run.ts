@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { background } from './background.ts'
 import { bundle } from './bundle.ts'
+import { churn } from './churn.ts'
 import { table } from './contest.ts'
 import { download } from './download.ts'
 import { holders } from './holders.ts'
@@ -39,6 +40,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   'local-search': localSearch,
   holders,
   background,
+  churn,
   membership,
   partition,
   bundle,

@@ -43,7 +43,7 @@ export const FETCH_RETRY = 5_000
 /** Who refused is asked again after so many ms. */
 export const REFUSED_TIME = 600_000
 
-/** Who has as many wards as it should have is asked again after so many ms. */
+/** Who has as many wards as it should have, or did not answer, is asked again after so many ms. */
 export const BUSY_TIME = 60_000
 
 /** A contingent refuses while it has more wards than so many times the number of copies, as long as there are others: no one should carry three times the mean. */

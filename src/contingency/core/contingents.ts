@@ -31,8 +31,8 @@ export interface Contingent {
   asked: number
   askedSince: number
 
-  /** It is about to go, and waits until somebody else has what it has. */
-  leaving: boolean
+  /** Until when it counts as about to go, in ms; who waits until others have what it has says so again. */
+  leavingUntil: number
 
   /** It has wards enough, but nobody else was there to be asked. */
   urgent: boolean
@@ -103,7 +103,7 @@ export class Contingents {
         const known = this.former.get(peer)
         this.former.delete(peer)
         // what it had once, it may have deleted since
-        this.named.set(peer, { ...fresh(now), quota: known?.quota, leaving: known?.leaving === true, urgent: this.#refusals.isBusy(peer) })
+        this.named.set(peer, { ...fresh(now), quota: known?.quota, leavingUntil: known?.leavingUntil ?? -Infinity, urgent: this.#refusals.isBusy(peer) })
       }
     }
   }
@@ -145,7 +145,7 @@ export class Contingents {
     const contingent = this.get(peer)
 
     if (contingent != null) {
-      Object.assign(contingent, { receipt: undefined, acceptedAt: undefined, asked: 0, askAt: this.#init.out.now, leaving: false, claims })
+      Object.assign(contingent, { receipt: undefined, acceptedAt: undefined, asked: 0, askAt: this.#init.out.now, leavingUntil: -Infinity, claims })
     }
   }
 
@@ -159,6 +159,16 @@ export class Contingents {
       contingent.quota = quota
       contingent.asked = 0
       contingent.acceptedAt ??= this.#init.out.now
+    }
+  }
+
+  /** It is about to go, and has something. */
+  leaving (peer: PeerKey): void {
+    this.remember(peer)
+    const contingent = this.get(peer)
+
+    if (contingent != null) {
+      contingent.leavingUntil = this.#init.out.now + HEARTBEAT
     }
   }
 
@@ -178,7 +188,7 @@ export class Contingents {
 
     if (contingent != null) {
       // who was asked as the last one, and is busy all the same, is unwilling
-      this.#refusals.add(peer, reason === 'busy' && !contingent.urgent, this.#init.out.now)
+      this.#refusals.add(peer, reason === 'busy' && !contingent.urgent ? 'busy' : 'unwilling', this.#init.out.now)
       contingent.receipt = undefined
     }
   }
@@ -188,7 +198,7 @@ export class Contingents {
     const contingent = this.named.get(peer)
 
     if (contingent != null && contingent.quota == null && contingent.asked >= SILENT_OFFERS - 1) {
-      this.refused(peer, 'unwilling')
+      this.#refusals.add(peer, 'silent', this.#init.out.now)
     }
   }
 
@@ -272,11 +282,12 @@ export class Contingents {
     return Math.min(...[...named, ...former, refused].filter(due => due > out.now))
   }
 
-  /** Takes those for unwilling who are here and do not do what they should. */
+  /** Waits no longer for those who are here and do not do what they should. */
   loseHope (size: number): void {
     for (const [peer, contingent] of this.named) {
       if (this.#init.peers.isHere(peer) && this.#patience(contingent, size) <= this.#init.out.now) {
-        this.refused(peer, 'unwilling')
+        this.#refusals.add(peer, 'silent', this.#init.out.now)
+        contingent.receipt = undefined
       }
     }
   }
@@ -295,13 +306,13 @@ export class Contingents {
   #isFit (peer: PeerKey, contingent: Contingent): boolean {
     const refused = this.#refusals.has(peer) && !(this.#refusals.isBusy(peer) && contingent.urgent)
 
-    return !contingent.leaving && !refused && !this.#isSpared(peer) && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
+    return !this.#isLeaving(contingent) && !refused && !this.#isSpared(peer) && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
   }
 
   /** Who else could keep it: those who have it already, those whose turn it is, and at last those who have wards enough. */
   #others (stay: PeerKey[]): PeerKey[] {
     const { peers, ward, self } = this.#init
-    const able = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && this.get(peer)?.leaving !== true && !this.#isSpared(peer))
+    const able = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && !this.#isLeaving(this.get(peer)) && !this.#isSpared(peer))
     const ready = able.filter(peer => !this.#refusals.has(peer))
     const holders = ready.filter(peer => this.former.get(peer)?.receipt != null || this.former.get(peer)?.claims === true)
 
@@ -336,6 +347,10 @@ export class Contingents {
     }
   }
 
+  #isLeaving (contingent?: Contingent): boolean {
+    return contingent != null && contingent.leavingUntil > this.#init.out.now
+  }
+
   #isSpared (peer: PeerKey): boolean {
     return this.#init.spares?.(peer) === true
   }
@@ -360,5 +375,5 @@ export class Contingents {
 }
 
 function fresh (now: number): Contingent {
-  return { askAt: now, asked: 0, askedSince: now, provedAt: -Infinity, claims: false, leaving: false, urgent: false }
+  return { askAt: now, asked: 0, askedSince: now, provedAt: -Infinity, claims: false, leavingUntil: -Infinity, urgent: false }
 }

@@ -94,7 +94,8 @@ export class Keeper {
     switch (message.type) {
       case 'offer': this.#offered(from, message); break
       case 'release': this.#released(from, message); break
-      case 'leaving': this.kept.get(message.ward)?.leaving(from); break
+      // only the ward has to know: while it is gone, who leaves appoints others itself
+      case 'leaving': break
       case 'keep': this.#heard(from, message.appointment); break
       default: this.#answered(from, message)
     }

@@ -42,9 +42,6 @@ export class Kept {
   /** When it says again that it is about to go, in ms. */
   #sayLeaving = 0
 
-  /** Others who are about to go. */
-  readonly #goers = new Set<PeerKey>()
-
   /** When the ward is told what is kept for it, in ms: as soon as it is here, and whenever it seems to have forgotten; and when it was. */
   #greetAt = 0
   #greetedAt = 0
@@ -99,11 +96,11 @@ export class Kept {
     return this.held == null || this.isHandedOver
   }
 
-  /** `true` if the ward is gone, this node wants to go, and all who were appointed in its place have everything that it has. */
+  /** `true` if the ward is gone, this node wants to go, and as many as the ward wanted have everything that this node has, without it. */
   get isHandedOver (): boolean {
-    const { size, epoch } = this.assignment
+    const { size, epoch, contingents } = this.assignment
 
-    return this.#leaving && !this.#absence.isWardHere && !this.isNamed && this.#contingents.isCovered(this.quota, size, epoch, 1)
+    return this.#leaving && !this.#absence.isWardHere && !this.isNamed && this.#contingents.isCovered(this.quota, size, epoch, contingents.length)
   }
 
   begin (): void {
@@ -118,7 +115,6 @@ export class Kept {
   member (peer: PeerKey, isBack: boolean): void {
     if (isBack) {
       this.#contingents.revive(peer)
-      this.#goers.delete(peer)
     }
 
     if (peer === this.ward || this.#contingents.get(peer) != null || !this.#absence.isWardHere) {
@@ -255,14 +251,6 @@ export class Kept {
     }
   }
 
-  /** Another of those who keep it is about to go, and the ward is not here to see to it. */
-  leaving (from: PeerKey): void {
-    if (keepersOf(this.appointment).includes(from)) {
-      this.#goers.add(from)
-      this.look()
-    }
-  }
-
   leave (): void {
     this.#leaving = true
     this.look()
@@ -392,7 +380,7 @@ export class Kept {
   /** `true` if this node is the first of those who are here and have everything. */
   #isLead (): boolean {
     const { self, peers } = this.#init
-    const others = this.#others().filter(peer => !this.#goers.has(peer) && this.#contingents.isVerified(peer))
+    const others = this.#others().filter(peer => this.#contingents.isVerified(peer))
 
     return this.isNamed && peers.rank(this.ward, [self, ...others])[0] === self
   }
@@ -400,13 +388,6 @@ export class Kept {
   /** Names others in the place of those who are gone, or about to go. */
   #appoint (): void {
     const { self, out, peers } = this.#init
-    this.#goers.forEach(peer => {
-      const goer = this.#contingents.get(peer)
-
-      if (goer != null) {
-        goer.leaving = true
-      }
-    })
     // of who crashed the copy counts that it had itself; who said goodbye has it still
     this.#contingents.copies = this.assignment.contingents.length - (this.#leaving || peers.isDown(this.ward) ? 0 : 1)
     const others = this.#contingents.choose()

@@ -5,10 +5,10 @@ import type { PeerKey } from '../../core.ts'
 export class Refusals {
   readonly #refusals = new Map<PeerKey, { until: number, busy: boolean }>()
 
-  /** @param busy - it has wards enough, and would do it if nobody else does */
-  add (peer: PeerKey, busy: boolean, now: number): void {
+  /** @param reason - `busy`: it would do it if nobody else does; `silent`: it said nothing, and may soon */
+  add (peer: PeerKey, reason: 'busy' | 'silent' | 'unwilling', now: number): void {
     if (this.#refusals.get(peer)?.until !== Infinity) {
-      this.#refusals.set(peer, { until: now + (busy ? BUSY_TIME : REFUSED_TIME), busy })
+      this.#refusals.set(peer, { until: now + (reason === 'unwilling' ? REFUSED_TIME : BUSY_TIME), busy: reason === 'busy' })
     }
   }
 

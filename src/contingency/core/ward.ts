@@ -138,7 +138,7 @@ export class Ward {
       case 'refuse': this.#refused(from, message); break
       case 'receipt': this.#received(from, message.receipt); break
       case 'keep': this.#kept(from, message); break
-      case 'leaving': this.#leaving(from); break
+      case 'leaving': this.contingents.leaving(from); break
       case 'released':
         if (this.contingents.released(from)) {
           this.#save()
@@ -218,15 +218,6 @@ export class Ward {
     } else if (assignment.epoch === this.#epoch && (takeover != null || this.#assignment == null || !isSameAssignment(assignment, this.#assignment)) && this.#overruleAt <= now) {
       this.#overruleAt = now + OVERRULE_PAUSE
       this.#stale = true
-    }
-  }
-
-  #leaving (from: PeerKey): void {
-    this.contingents.remember(from)
-    const contingent = this.contingents.get(from)
-
-    if (contingent != null) {
-      contingent.leaving = true
     }
   }
 

@@ -8,11 +8,13 @@
  * @module
  */
 
-import { FETCH_RETRY, GREET_TIME, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, REFUSED_TIME, SETTLE_TIME } from '../constants.ts'
+import { GREET_TIME, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
 import { Absence } from './absence.ts'
 import { Contingents } from './contingents.ts'
-import { compareAppointments, isSameAssignment, isSameSet, keepersOf } from './messages.ts'
+import { Fetching } from './fetching.ts'
+import { compareAppointments, isSameSet, keepersOf } from './messages.ts'
 import { Pace } from './pace.ts'
+import { isAcceptable, isProved } from './trust.ts'
 import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
 import type { KeeperInit } from './keeper.ts'
 import type { KeptRecord } from './outbox.ts'
@@ -32,10 +34,7 @@ export class Kept {
   readonly #absence: Absence
   readonly #pace = new Pace()
 
-  /** What is fetched now, when that is tried again, in ms, and how many times it failed. */
-  #fetching?: Assignment
-  #fetchAgain = Infinity
-  #failures = 0
+  readonly #fetching: Fetching
   #sources: PeerKey[] = []
   #leaving = false
 
@@ -54,6 +53,7 @@ export class Kept {
     this.appointment = record.appointment
     this.quota = record.quota
     this.held = record.held
+    this.#fetching = new Fetching(init.out)
     this.#absence = new Absence(init, this.ward, record.goneSince)
     this.#contingents = new Contingents({ ...init, ward: this.ward, copies: Math.max(1, this.assignment.contingents.length - 1) })
     this.#contingents.name(this.#others())
@@ -122,25 +122,9 @@ export class Kept {
     }
   }
 
-  /**
-   * `true` for what the ward signed, and for a takeover by one of those who
-   * keep its data as far as is known here. Anybody could sign another; it
-   * counts only for who it asks to keep something, and takes nothing from it.
-   */
-  trusts ({ assignment, takeover }: Appointment): boolean {
-    const { self } = this.#init
-    const isNewer = assignment.epoch > this.assignment.epoch
-    const keepers = [...assignment.contingents, ...isNewer ? [] : keepersOf(this.appointment)]
-
-    return takeover == null || keepers.includes(takeover.by) || (takeover.contingents.includes(self) && (isNewer || assignment.contingents.includes(self)))
-  }
-
   /** `true` for an appointment that is newer than the one that is known, or the same. */
   accepts (appointment: Appointment): boolean {
-    const { assignment } = appointment
-    const isOther = assignment.epoch === this.assignment.epoch && !isSameAssignment(assignment, this.assignment)
-
-    return compareAppointments(appointment, this.appointment) >= 0 && !isOther && this.trusts(appointment)
+    return isAcceptable(appointment, this.appointment, this.#init.self)
   }
 
   /** A newer appointment, or the same again. */
@@ -156,8 +140,7 @@ export class Kept {
       this.#contingents.renew(this.assignment.root)
     }
 
-    if (this.isNamed && (!this.isComplete || more) && (this.#fetching?.root !== this.assignment.root || more)) {
-      this.#failures = isNew ? 0 : this.#failures
+    if (this.isNamed && (!this.isComplete || more) && (!this.#fetching.has(this.assignment.root) || more)) {
       this.#fetch()
     }
 
@@ -179,7 +162,7 @@ export class Kept {
       return
     }
 
-    if (this.isComplete && this.#fetching == null) {
+    if (this.isComplete && !this.#fetching.isOpen) {
       this.#init.out.send(to, { type: 'receipt', receipt: this.#receipt() })
     } else {
       this.#init.out.send(to, { type: 'accept', ward: this.ward, epoch, quota: this.quota })
@@ -188,18 +171,14 @@ export class Kept {
 
   /** Everything of a root is here, or is not; returns `false` if that is not what was asked for last. */
   fetched (root: string, ok: boolean, full: boolean): boolean {
-    const fetched = this.#fetching
-
-    if (fetched?.root !== root) {
+    if (!this.#fetching.has(root)) {
       return false
     }
 
-    this.#fetching = undefined
+    const fetched = this.#fetching.end(ok, full)
 
-    if (ok) {
+    if (ok && fetched != null) {
       this.#complete(fetched)
-    } else {
-      this.#fetchAgain = this.#init.out.now + (full ? REFUSED_TIME : Math.min(HEARTBEAT, FETCH_RETRY * 2 ** this.#failures++))
     }
 
     this.look()
@@ -271,20 +250,15 @@ export class Kept {
   }
 
   /**
-   * `true` if what is here is not needed any more: a newer appointment leaves
-   * this node out, and all who are named in it have signed, for its epoch, that
-   * they have everything. While the ward is gone, only who was appointed in its
-   * place, or wants to go, lets go: otherwise two that lie could make it disappear.
+   * `true` if what is here is not needed any more. While the ward is gone, only
+   * who was appointed in its place, or wants to go, lets go: otherwise two that
+   * lie could make it disappear.
    */
   mayRelease (from: PeerKey, appointment: Appointment, receipts: Receipt[]): boolean {
     const { assignment, takeover } = appointment
-    const keepers = keepersOf(appointment)
-    const isNewest = this.accepts(appointment) && !keepers.includes(this.#init.self)
     const mayOrder = from === assignment.ward || (from === takeover?.by && (this.#leaving || !assignment.contingents.includes(this.#init.self)))
-    const proved = keepers.length > 0 && keepers.every(peer => receipts.some(({ by, ward, root, epoch }) =>
-      by === peer && ward === assignment.ward && root === assignment.root && epoch === assignment.epoch))
 
-    return isNewest && mayOrder && proved
+    return mayOrder && this.accepts(appointment) && !keepersOf(appointment).includes(this.#init.self) && isProved(appointment, receipts)
   }
 
   /** Looks at everything, and does what is due. */
@@ -299,7 +273,7 @@ export class Kept {
       this.#greet()
     }
 
-    if (this.#fetchAgain <= out.now) {
+    if (this.#fetching.again <= out.now) {
       this.#fetch()
     }
 
@@ -339,8 +313,6 @@ export class Kept {
   #complete (fetched: Assignment): void {
     const { self, peers, out } = this.#init
     this.held = fetched
-    this.#fetchAgain = Infinity
-    this.#failures = 0
     this.#save()
     out.put({ type: 'tidy', ward: this.ward, root: fetched.root, quota: this.quota })
 
@@ -411,12 +383,9 @@ export class Kept {
   }
 
   #fetch (): void {
-    const { self, peers, out } = this.#init
-    const { assignment } = this
-    this.#fetching = assignment
-    this.#fetchAgain = Infinity
-    const sources = new Set([...this.#sources, assignment.ward, this.boss, ...keepersOf(this.appointment)])
-    out.put({ type: 'fetch', assignment, quota: this.quota, sources: [...sources].filter(peer => peer !== self && peers.isHere(peer)) })
+    const { self, peers } = this.#init
+    const sources = new Set([...this.#sources, this.ward, this.boss, ...keepersOf(this.appointment)])
+    this.#fetching.begin(this.assignment, this.quota, [...sources].filter(peer => peer !== self && peers.isHere(peer)))
   }
 
   #receipt (): Receipt {
@@ -431,7 +400,7 @@ export class Kept {
     const asks = !isWardHere && this.isComplete && (this.boss === this.#init.self || isLong)
 
     return Math.min(
-      this.#fetchAgain,
+      this.#fetching.again,
       this.#appointAt,
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,

@@ -11,6 +11,9 @@ export type { Downloadable, Node, NodeEvents, NodeInit, NodeServices } from './n
 export type { IceServer, StorageReport } from './node/platform.ts'
 export type { Entry } from './content/index.ts'
 export type { CatalogEvents, FileOptions, Shareable, ShareOptions, ShareProgressEvent } from './catalog/index.ts'
+export type {
+  Contingency, ContingencyEvents, ContingencyInit, ContingencyStatus, ContingentStatus, KeptEntry, RecoverOptions, RecoverProgressEvent, Recovery, Vault, VaultEntry, WardStatus
+} from './contingency/index.ts'
 export type { LeaveOptions, Member, MemberDetails, Membership, MembershipEvents, MembersOptions, MemberState, Unreachable } from './membership/index.ts'
 export type { FindOptions, Hit, SearchCost, SearchFilter, SearchProgressEvent } from './search/index.ts'
 export type {

@@ -88,7 +88,7 @@ export class SharedPaths {
   }
 }
 
-/** Makes the {@link SharedPaths} of a catalog. */
+/** Makes the `SharedPaths` of a catalog. */
 export function sharePaths (parts: CatalogParts, files: FileSystem, freshness: Freshness): SharedPaths {
   return new SharedPaths(parts, files, freshness)
 }

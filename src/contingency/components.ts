@@ -16,16 +16,29 @@ import type { ProgressEvent, ProgressOptions } from 'progress-events'
 /** A content that is open for reading. */
 export interface KeptContent {
   manifest: Manifest
+
+  /** Bytes of it; the range has to be within. */
   read (offset: number, length: number): Promise<Uint8Array>
+
+  /** Ends reading. */
   close (): Promise<void>
 }
 
 /** The catalog of what is kept for others. */
 export interface KeptCatalog {
+  /** All that is kept. */
   entries (): IterableIterator<Entry>
+
+  /** Entries of one content. */
   get (cid: CID): Entry[]
+
+  /** Keeps bytes that are here. */
   share (what: { name: string, content: Uint8Array }, options?: AbortOptions): AsyncGenerator<Entry>
+
+  /** Deletes a content; gives the number of its entries. */
   unshare (cid: CID): Promise<number>
+
+  /** Opens a content for reading; `undefined` if it is not here. */
   open (cid: CID): Promise<KeptContent | undefined>
 }
 
@@ -35,18 +48,28 @@ export interface ContingencyCatalog extends TypedEventTarget<{
   'entry:lost': CustomEvent<Entry>
   'entry:removed': CustomEvent<Entry>
 }> {
+  /** All that is shared. */
   entries (): IterableIterator<Entry>
+
+  /** Entries of one content. */
   get (cid: CID): Entry[]
+
+  /** Whether a content is shared. */
   has (cid: CID): boolean
 
   /** Resolves when it is known what became of bytes that may have changed. */
   settled (cid: CID): Promise<void>
+
+  /** Shares a content no longer; gives the number of its entries. */
   unshare (cid: CID): Promise<number>
+
+  /** Opens a content for reading; `undefined` if it is not here. */
   open (cid: CID): Promise<KeptContent | undefined>
 }
 
 /** Transfer, as contingency uses it. */
 export interface ContingencyTransfer {
+  /** Fetches a content, verified, into one of the two catalogs. */
   download (cid: CID, options: AbortOptions & ProgressOptions<ProgressEvent<'transfer:progress', { size?: number }> | ProgressEvent<'transfer:piece'> | ProgressEvent<'transfer:peer'>> & {
     name?: string
     path?: string
@@ -72,7 +95,8 @@ export interface ContingencyMember {
   addresses: Multiaddr[]
 }
 
-type MemberEvent = CustomEvent<{ member: ContingencyMember }>
+/** Something has become of a member. */
+export type MemberEvent = CustomEvent<{ member: ContingencyMember }>
 
 /** Membership, as contingency uses it. */
 export interface ContingencyMembership extends TypedEventTarget<{
@@ -83,8 +107,13 @@ export interface ContingencyMembership extends TypedEventTarget<{
   'member:left': MemberEvent
   'member:updated': MemberEvent
 }> {
+  /** All members that are known of, this node included. */
   members (): Iterable<ContingencyMember>
+
+  /** What is known of one. */
   get (peer: PeerId): ContingencyMember | undefined
+
+  /** Tells all how many bytes this node would keep for others. */
   update (details: { storage: number }): Promise<void>
 }
 

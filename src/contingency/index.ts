@@ -70,7 +70,7 @@ import type { AbortOptions, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import type { ProgressEvent, ProgressOptions } from 'progress-events'
 
-export type { ContingencyCatalog, ContingencyComponents, ContingencyMember, ContingencyMembership, ContingencyTransfer, KeptCatalog, KeptContent } from './components.ts'
+export type { ContingencyCatalog, ContingencyComponents, ContingencyMember, ContingencyMembership, ContingencyTransfer, KeptCatalog, KeptContent, MemberEvent } from './components.ts'
 export type { Vault, VaultEntry } from './vault.ts'
 export type { Entry } from '../content/entry.ts'
 

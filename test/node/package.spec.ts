@@ -31,9 +31,11 @@ await hub.stop()
 
 const CONSUMER = `
 import { createNode } from 'formicary'
-import type { Entry, Hit, Node, TransferProgress } from 'formicary'
+import type { ContingencyStatus, Entry, Hit, Node, TransferProgress, Vault } from 'formicary'
 import { catalog } from 'formicary/catalog'
 import { Manifest } from 'formicary/content'
+import { contingency } from 'formicary/contingency'
+import type { Contingency } from 'formicary/contingency'
 import { createHub } from 'formicary/hub'
 import type { Health, Hub, HubInit } from 'formicary/hub'
 import { search } from 'formicary/search'
@@ -47,7 +49,11 @@ const stores: Store[] = [memoryStore(), diskStore({ downloads: 'a', parts: 'b' }
 const hits: Hit[] = await Array.fromAsync(node.search('x', { limit: 3 }))
 const entry: Entry = await node.download(hits[0], { onProgress: event => { if (event.type === 'transfer:progress') { const progress: TransferProgress = event.detail; console.log(progress.bytes) } } })
 node.addEventListener('transfer:done', ({ detail }) => { console.log(detail.name.length) })
-console.log(entry.size, stores.length, catalog, search, transfer, Manifest)
+console.log(entry.size, stores.length, catalog, contingency, search, transfer, Manifest)
+const safety: Contingency = node.contingency
+const status: ContingencyStatus = safety.status()
+const vault: Vault = node.vault
+node.addEventListener('contingency:at-risk', ({ detail }) => { console.log(detail.wards.length, status.atRisk.bytes, vault) })
 const init: HubInit = { network: 'films', http: false }
 const hub: Hub = await createHub(init)
 const health: Health = await hub.health()

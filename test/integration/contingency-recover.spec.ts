@@ -1,0 +1,166 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { expect } from 'chai'
+import { memoryStore } from '../../src/store/index.ts'
+import { sameBytes } from '../fixtures/bytes.ts'
+import { bytesOf, failure, readAll, shareBytes } from '../fixtures/colony.ts'
+import { copyOf, crash, emptyDisk, has, makeWard, together, until } from '../fixtures/contingency.ts'
+import type { RecoverProgressEvent } from '../../src/contingency/index.ts'
+import type { Ward, WardInit } from '../fixtures/contingency.ts'
+import type { PrivateKey } from '@libp2p/interface'
+
+describe('contingency: what comes back', function () {
+  this.timeout(60_000)
+
+  const nodes: Ward[] = []
+  let privateKey: PrivateKey
+  let others: Ward[]
+
+  beforeEach(async () => {
+    privateKey = await generateKeyPair('Ed25519')
+    others = await Promise.all([make(), make()])
+    await together(...others)
+  })
+
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map(async node => crash(node)))
+  })
+
+  async function make (init: WardInit = {}): Promise<Ward> {
+    const node = await makeWard(init)
+    nodes.push(node)
+
+    return node
+  }
+
+  /** The member whose data this is about, with a disk. */
+  async function ward (init: WardInit = {}): Promise<Ward> {
+    const node = await make({ privateKey, ...init })
+    await together(node, ...others)
+
+    return node
+  }
+
+  async function gone (node: Ward): Promise<void> {
+    await crash(node)
+    await until(() => others.every(peer => peer.services.membership.get(node.peerId)?.state !== 'alive'))
+  }
+
+  function namesIn (node: Ward): string[] {
+    return [...node.services.catalog.entries()].map(({ name }) => name).sort()
+  }
+
+  it('is everything, on an empty disk, with the key', async () => {
+    const ada = await ward()
+    const film = bytesOf(3_000_000)
+    const { cid } = await shareBytes(ada, film, 'film')
+    await shareBytes(ada, bytesOf(10), 'song')
+    await ada.services.contingency.vault.put('diary', bytesOf(500))
+    await ada.services.contingency.settled()
+    await gone(ada)
+
+    const again = await ward()
+    const progress: Array<RecoverProgressEvent['type']> = []
+    const recovery = await again.services.contingency.recover({ onProgress: ({ type }) => { progress.push(type) } })
+    expect(recovery).to.deep.include({ entries: 2, values: 1, missing: [] })
+    expect(recovery.bytes).to.be.at.least(3_000_510)
+    expect(progress.sort()).to.deep.equal(['recover:entry', 'recover:entry', 'recover:value'])
+    expect(namesIn(again)).to.deep.equal(['film', 'song'])
+    expect(sameBytes(await readAll(again, cid), film)).to.equal(true)
+    expect(sameBytes(await again.services.contingency.vault.get('diary') as Uint8Array, bytesOf(500))).to.equal(true)
+    expect(await again.services.contingency.recover()).to.deep.equal({ entries: 0, values: 0, bytes: 0, missing: [] })
+    await again.services.contingency.settled()
+    expect(again.services.contingency.copiesOf(cid)).to.equal(2)
+  })
+
+  it('is nothing where nobody keeps anything, which is said', async () => {
+    const ada = await ward()
+    expect(await failure(ada.services.contingency.recover({ patience: 300 }))).to.have.property('name', 'NotFoundError')
+    const reason = new Error('enough')
+    expect(await failure(ada.services.contingency.recover({ signal: AbortSignal.abort(reason) }))).to.equal(reason)
+  })
+
+  it('is what two nodes with one key had, one after another', async () => {
+    const first = await ward()
+    await shareBytes(first, bytesOf(1000, 3), 'first')
+    await first.services.contingency.vault.put('mine', bytesOf(10))
+    await first.services.contingency.settled()
+    await gone(first)
+
+    const second = await ward()
+    const { cid } = await shareBytes(second, bytesOf(2000, 4), 'second')
+    await second.services.contingency.vault.put('yours', bytesOf(20))
+    await second.services.contingency.settled()
+    await until(() => second.services.contingency.status().items === 4)
+    expect(second.services.contingency.copiesOf(cid)).to.equal(2)
+    await gone(second)
+
+    const third = await ward()
+    expect(await third.services.contingency.recover()).to.deep.include({ entries: 2, values: 2, missing: [] })
+    expect(namesIn(third)).to.deep.equal(['first', 'second'])
+    expect((await Array.fromAsync(third.services.contingency.vault.list())).map(({ name }) => name).sort()).to.deep.equal(['mine', 'yours'])
+  })
+
+  it('is not what was deleted meanwhile, when an old disk returns', async () => {
+    const disk = emptyDisk()
+    const first = await ward(disk)
+    const [{ cid: old }, { cid: kept }] = [await shareBytes(first, bytesOf(1000, 3), 'old'), await shareBytes(first, bytesOf(500, 8), 'kept')]
+    await first.services.contingency.vault.put('secret', bytesOf(10))
+    await first.services.contingency.settled()
+    const image = { datastore: await copyOf(disk.datastore), store: disk.store }
+    // the bytes are on the old disk too
+    disk.store.delete = async () => {}
+    await first.services.catalog.unshare(old)
+    await first.services.contingency.vault.delete('secret')
+    const { cid: fresh } = await shareBytes(first, bytesOf(2000, 4), 'fresh')
+    await first.services.contingency.settled()
+    await until(async () => !await has(others[0], old))
+    await gone(first)
+
+    const second = await ward(image)
+    const { cid: last } = await shareBytes(second, bytesOf(300, 6), 'last')
+    await until(() => namesIn(second).join() === 'kept,last')
+    await second.services.contingency.settled()
+    expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, values: 0, missing: [] })
+    // the store has a file of that name, which nobody deleted
+    expect(namesIn(second)).to.deep.equal(['fresh (2)', 'kept', 'last'])
+    expect(await second.services.contingency.vault.has('secret')).to.equal(false)
+    expect([kept, fresh, last].map(cid => second.services.contingency.copiesOf(cid))).to.deep.equal([2, 2, 2])
+    expect(await Promise.all(others.map(async peer => has(peer, old)))).to.deep.equal([false, false])
+  })
+
+  it('is what is lost on this disk, unless it is to be forgotten', async () => {
+    const disk = emptyDisk()
+    const first = await ward(disk)
+    const [{ cid: film }, { cid: song }] = [await shareBytes(first, bytesOf(1000, 3), 'film'), await shareBytes(first, bytesOf(500, 8), 'song')]
+    await first.services.contingency.settled()
+    await gone(first)
+
+    // what it has on record is not in its store any more
+    const second = await ward({ ...disk, store: memoryStore() })
+    await until(() => namesIn(second).length === 0)
+    await second.services.contingency.settled()
+    expect([film, song].map(cid => second.services.contingency.copiesOf(cid))).to.deep.equal([2, 2])
+    expect(await second.services.contingency.forget(song)).to.equal(1)
+    expect(await second.services.contingency.forget(song)).to.equal(0)
+    await until(async () => (await Promise.all(others.map(async peer => has(peer, song)))).every(has => !has))
+    expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
+    expect(namesIn(second)).to.deep.equal(['film'])
+    // what is shared is not forgotten
+    expect(await second.services.contingency.forget(film)).to.equal(0)
+  })
+
+  it('says what is missing when both contingents are gone as well, and nothing else is lost', async () => {
+    const ada = await ward()
+    const { cid } = await shareBytes(ada, bytesOf(1000, 3), 'film')
+    await ada.services.contingency.settled()
+    const risks: string[] = []
+    ada.services.contingency.addEventListener('contingency:at-risk', ({ detail }) => { risks.push(String(detail.peer)) })
+    await Promise.all(others.map(async peer => crash(peer)))
+    await until(() => risks.length > 0 && ada.services.contingency.status().verified === 0)
+    expect(others.map(({ peerId }) => String(peerId))).to.include(risks[0])
+    expect(ada.services.contingency.status()).to.deep.include({ state: 'unprotected', items: 1, atRisk: { items: 1, bytes: 1000 } })
+    expect(ada.services.contingency.status().contingents.map(({ state }) => state)).to.deep.equal(['gone', 'gone'])
+    expect(ada.services.contingency.copiesOf(cid)).to.equal(0)
+    expect(namesIn(ada)).to.deep.equal(['film'])
+  })
+})

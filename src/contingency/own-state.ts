@@ -263,6 +263,12 @@ export class OwnState implements VaultBackend {
     const { blocks, onSnapshot } = this.#init
     this.#changedAt = undefined
     await this.#write()
+
+    // a node with nothing to keep has nothing to say
+    if (this.items.size === 0 && this.#snapshot == null) {
+      return
+    }
+
     const snapshot = buildSnapshot(this.items, this.#snapshot)
 
     for (const [cid, bytes] of snapshot.blocks) {

@@ -291,7 +291,11 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   async #add (into: CatalogName, manifest: Manifest, { name, location, version, synced }: Finished, path = ''): Promise<Entry> {
     const entry = await this.#catalogs.named(into)?.add({ manifest, name, path, location, version, synced }) ??
       { cid: manifest.root, name, path, size: manifest.size }
-    this.safeDispatchEvent<Entry>('transfer:done', { detail: entry })
+
+    // what is kept for others is nothing that the user asked for
+    if (into === 'catalog') {
+      this.safeDispatchEvent<Entry>('transfer:done', { detail: entry })
+    }
 
     return entry
   }

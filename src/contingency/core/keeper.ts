@@ -65,10 +65,10 @@ export class Keeper {
   timer (ward: PeerKey): void {
     const kept = this.kept.get(ward)
 
+    kept?.look()
+
     if (kept?.isExpired === true) {
       this.#drop(ward)
-    } else {
-      kept?.look()
     }
 
     this.#checkLeft()

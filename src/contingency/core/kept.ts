@@ -8,10 +8,11 @@
  * @module
  */
 
-import { GREET_TIME, HEARTBEAT, MAX_GENERATION, OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
+import { MAX_GENERATION, OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
 import { Absence } from './absence.ts'
 import { Contingents } from './contingents.ts'
 import { Fetching } from './fetching.ts'
+import { Greeting } from './greeting.ts'
 import { compareAppointments, isSameSet, keepersOf } from './messages.ts'
 import { Pace } from './pace.ts'
 import { isAcceptable, isProved } from './trust.ts'
@@ -40,10 +41,7 @@ export class Kept {
 
   /** When it says again that it is about to go, in ms. */
   #sayLeaving = 0
-
-  /** When the ward is told what is kept for it, in ms: as soon as it is here, and whenever it seems to have forgotten; and when it was. */
-  #greetAt = 0
-  #greetedAt = 0
+  readonly #greeting = new Greeting()
 
   /** When others may be appointed once more, in ms. */
   #appointAt = Infinity
@@ -144,8 +142,9 @@ export class Kept {
       this.#fetch()
     }
 
-    // who offers it knows that it is kept; another node with the same key may not
-    this.#greetAt = appointment.takeover == null && this.isNamed ? Math.min(this.#init.out.now + 2 * HEARTBEAT, this.#greetedAt + GREET_TIME) : this.#greetAt
+    if (appointment.takeover == null && this.isNamed) {
+      this.#greeting.putOff(this.#init.out.now)
+    }
 
     if (isNew || more) {
       this.#save()
@@ -224,10 +223,8 @@ export class Kept {
   }
 
   failed (peer: PeerKey): void {
-    if (this.#contingents.named.has(peer)) {
-      this.#contingents.failed(peer)
-      this.look()
-    }
+    this.#contingents.failed(peer)
+    this.look()
   }
 
   leave (): void {
@@ -270,7 +267,9 @@ export class Kept {
         this.#save()
       }
 
-      this.#greet()
+      if (this.#greeting.isDue(this.#absence.isWardHere, out.now)) {
+        out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
+      }
     }
 
     if (this.#fetching.again <= out.now) {
@@ -284,19 +283,6 @@ export class Kept {
     }
 
     out.timer(`kept ${this.ward}`, this.#due())
-  }
-
-  /** Tells the ward what is kept for it when it is back. */
-  #greet (): void {
-    const { out } = this.#init
-
-    if (!this.#absence.isWardHere) {
-      this.#greetAt = out.now
-    } else if (this.#greetAt <= out.now) {
-      this.#greetAt = out.now + 2 * HEARTBEAT
-      this.#greetedAt = out.now
-      out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
-    }
   }
 
   /** Tells the ward that this node is about to go, until it lets go. */
@@ -329,7 +315,7 @@ export class Kept {
    * it had, and not know that there was anything.
    */
   #restore (): void {
-    const { out, self, peers } = this.#init
+    const { self } = this.#init
     this.#appointAt = Infinity
 
     if (!this.isComplete) {
@@ -342,11 +328,9 @@ export class Kept {
 
     if (this.boss === self || (this.#absence.isLong && this.isNamed)) {
       this.#contingents.loseHope(this.assignment.size)
-      const sources = [self, ...[...this.#contingents.named.keys()].filter(peer => this.#contingents.isVerified(peer))]
-      this.#contingents.ask(this.appointment, sources.filter(peer => peers.isHere(peer)), this.#leaving)
+      const sources = [self, ...this.#others().filter(peer => this.#contingents.isVerified(peer))]
+      this.#contingents.ask(this.appointment, sources, this.#leaving)
     }
-
-    this.#appointAt = this.#appointAt > out.now ? this.#appointAt : Infinity
   }
 
   /** `true` if this node is the first of those who are here and have everything. */
@@ -389,9 +373,7 @@ export class Kept {
   }
 
   #receipt (): Receipt {
-    const { epoch, root } = this.assignment
-
-    return { by: this.#init.self, ward: this.ward, epoch, root, quota: this.quota }
+    return { by: this.#init.self, ward: this.ward, epoch: this.assignment.epoch, root: this.assignment.root, quota: this.quota }
   }
 
   #due (): number {
@@ -401,10 +383,10 @@ export class Kept {
 
     return Math.min(
       this.#fetching.again,
-      this.#appointAt,
+      this.#appointAt > out.now ? this.#appointAt : Infinity,
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
-      isWardHere ? this.#greetAt : Infinity,
+      isWardHere ? this.#greeting.at : Infinity,
       asks ? Math.max(out.now + 1, this.#contingents.due(this.assignment.size)) : Infinity,
       this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )

@@ -1,0 +1,247 @@
+import { expect } from 'chai'
+import { HEARTBEAT, KEEP_TIME, MAX_FORMER, MAX_MERGES, SIGN_PAUSE } from '../../src/contingency/constants.ts'
+import { ContingencyCore } from '../../src/contingency/core/contingency.ts'
+import { seededRandom } from '../../src/random.ts'
+import type { Appointment, Assignment, Message, Receipt } from '../../src/contingency/core/messages.ts'
+import type { ContingencyInput, ContingencyOutput } from '../../src/contingency/core/outbox.ts'
+
+const ENVELOPE = new Uint8Array(1)
+const ROOT = 'root'
+
+function assignment (ward: string, epoch: number, contingents: string[], root = ROOT): Assignment {
+  return { ward, epoch, contingents, root, rootSize: 100, size: 1000, envelope: ENVELOPE }
+}
+
+function taken (by: string, contingents: string[], generation = 1, from = assignment('w', 1, ['self', 'b'])): Appointment {
+  return { assignment: from, takeover: { ward: from.ward, epoch: from.epoch, generation, by, contingents, envelope: ENVELOPE } }
+}
+
+function receipt (by: string, epoch: number, more: Partial<Receipt> = {}): Receipt {
+  return { by, ward: 'w', epoch, root: ROOT, quota: 1000, envelope: ENVELOPE, ...more }
+}
+
+/** A core with a clock of its own, for which everything is signed at once. */
+class Node {
+  now = 0
+  wall = 1e12
+  outputs: ContingencyOutput[] = []
+  readonly core = new ContingencyCore({ self: 'self', random: seededRandom(1), copies: 2, grace: 60_000, wallClock: () => this.wall + this.now })
+
+  constructor (...members: string[]) {
+    this.tell({ type: 'room', bytes: 1e6, wards: 100 })
+    members.forEach(peer => { this.see(peer) })
+  }
+
+  see (peer: string, state: 'alive' | 'down' = 'alive'): void {
+    this.tell({ type: 'member', peer, state, weight: 1 })
+  }
+
+  tell (input: ContingencyInput): void {
+    for (const output of this.core.handle(input, this.now)) {
+      this.outputs.push(output)
+
+      if (output.type === 'assign') {
+        this.tell({ type: 'assigned', assignment: { ...output.assignment, envelope: ENVELOPE } })
+      }
+    }
+  }
+
+  hear (from: string, message: Message): ContingencyOutput[] {
+    this.outputs = []
+    this.tell({ type: 'message', from, message })
+
+    return this.outputs
+  }
+
+  /** Lets time pass, with what is due in it. */
+  wait (ms: number, step = 500): void {
+    for (const end = this.now + ms; this.now < end;) {
+      this.now += step
+      this.tell({ type: 'timer', id: 'ward' })
+      this.core.keeper.kept.forEach((_, ward) => { this.tell({ type: 'timer', id: `kept ${ward}` }) })
+    }
+  }
+
+  /** Keeps all of what a ward has. */
+  keep (appointment: Appointment): this {
+    this.hear(appointment.assignment.ward, { type: 'offer', appointment, sources: [], urgent: false })
+    this.tell({ type: 'fetched', ward: appointment.assignment.ward, root: appointment.assignment.root, ok: true })
+
+    return this
+  }
+
+  /** Has something, and contingents that have it too. */
+  protect (): string[] {
+    this.tell({ type: 'snapshot', snapshot: { root: ROOT, rootSize: 100, size: 1000, items: 1 } })
+    this.wait(1_000)
+    this.named.forEach(by => { this.hear(by, { type: 'receipt', receipt: receipt(by, this.epoch, { ward: 'self' }) }) })
+
+    return this.named
+  }
+
+  get named (): string[] {
+    return this.core.ward.assignment?.contingents ?? []
+  }
+
+  get epoch (): number {
+    return this.core.ward.assignment?.epoch ?? 0
+  }
+
+  count (type: ContingencyOutput['type']): number {
+    return this.outputs.filter(output => output.type === type).length
+  }
+}
+
+describe('contingency core: who may delete', () => {
+  const next = { assignment: assignment('w', 2, ['b', 'c']) }
+  const RELEASES: Array<[string, string, Appointment, Receipt[], boolean]> = [
+    ['all who are named have signed', 'w', next, [receipt('b', 2), receipt('c', 2)], true],
+    ['one has not', 'w', next, [receipt('b', 2)], false],
+    ['one signed for another ward', 'w', next, [receipt('b', 2), receipt('c', 2, { ward: 'x' })], false],
+    ['one signed for another root', 'w', next, [receipt('b', 2), receipt('c', 2, { root: 'older' })], false],
+    ['one signed an earlier epoch, and may have lost its disk since', 'w', next, [receipt('b', 2), receipt('c', 1)], false],
+    ['one signed twice', 'w', next, [receipt('b', 2), receipt('b', 2)], false],
+    ['a stranger says so', 'x', next, [receipt('b', 2), receipt('c', 2)], false],
+    ['a stranger took over', 'x', taken('x', ['x', 'y']), [receipt('x', 1), receipt('y', 1)], false],
+    ['another contingent took over, and leaves this one out', 'b', taken('b', ['b', 'c']), [receipt('b', 1), receipt('c', 1)], false],
+    ['it is still named', 'w', { assignment: assignment('w', 2, ['self', 'b']) }, [receipt('self', 2), receipt('b', 2)], false],
+    ['it is an older epoch', 'w', { assignment: assignment('w', 0, ['b']) }, [receipt('b', 0)], false],
+    ['nobody is named', 'w', { assignment: assignment('w', 2, []) }, [], false]
+  ]
+
+  for (const [when, from, appointment, receipts, deletes] of RELEASES) {
+    it(`${deletes ? 'lets go' : 'keeps what it has'} when ${when}`, () => {
+      const node = new Node('w', 'b', 'c').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+      const outputs = node.hear(from, { type: 'release', appointment, receipts })
+      expect(outputs.some(({ type }) => type === 'drop')).to.equal(deletes)
+    })
+  }
+
+  it('a ward has nothing deleted on receipts that are not fresh', () => {
+    const node = new Node('a', 'b', 'c')
+    node.protect()
+    node.wait(20_000)
+    const other = ['a', 'b', 'c'].find(peer => !node.named.includes(peer)) as string
+    const outputs = node.hear(other, { type: 'keep', appointment: { assignment: node.core.ward.assignment as Assignment } })
+    expect(outputs.filter(({ type }) => type === 'send')).to.have.lengthOf(2)
+    expect(outputs.filter(output => output.type === 'send' && output.message.type === 'release')).to.deep.equal([])
+    node.named.forEach(by => { node.hear(by, { type: 'receipt', receipt: receipt(by, node.epoch, { ward: 'self' }) }) })
+    expect(node.outputs.filter(output => output.type === 'send' && output.message.type === 'release')).to.have.lengthOf(1)
+  })
+})
+
+describe('contingency core: who is believed', () => {
+  it('a takeover by a stranger changes nothing for who keeps something', () => {
+    const node = new Node('w', 'b').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+    const outputs = node.hear('x', { type: 'offer', appointment: taken('x', ['x', 'y'], 1_000_000), sources: [], urgent: false })
+    expect(outputs).to.deep.include({ type: 'send', to: 'x', message: { type: 'refuse', ward: 'w', epoch: 1, reason: 'stale', appointment: { assignment: assignment('w', 1, ['self', 'b']) } } })
+    expect(node.core.keeper.kept.get('w')?.isNamed).to.equal(true)
+  })
+
+  it('a takeover by a stranger names no contingents of a ward', () => {
+    const node = new Node('a', 'b', 'x', 'y')
+    const before = node.protect()
+    node.hear('x', { type: 'keep', appointment: taken('x', ['x', 'y'], 7, node.core.ward.assignment) })
+    node.wait(2_000)
+    expect(node.named).to.have.members(before)
+  })
+
+  it('a takeover makes a ward sign once in a while, however often it is told of one', () => {
+    const node = new Node('a', 'b', 'c')
+    node.protect()
+    const before = node.epoch
+
+    for (let i = 0; i < 100; i++) {
+      node.hear('x', { type: 'keep', appointment: taken('x', ['x'], i + 1, node.core.ward.assignment) })
+      node.wait(50, 50)
+    }
+
+    expect(node.epoch - before).to.be.within(1, 2)
+  })
+
+  it('old assignments that anybody has do not keep a ward from signing', () => {
+    const node = new Node('a', 'b', 'c')
+    node.protect()
+    const before = node.epoch
+
+    for (let i = 0; i < 20 * MAX_MERGES; i++) {
+      node.hear('x', { type: 'keep', appointment: { assignment: assignment('self', 1, ['x'], `old ${i}`) } })
+      node.outputs.filter(output => output.type === 'merge').forEach(output => { node.tell({ type: 'merged', root: output.assignment.root, ok: false }) })
+      node.wait(1_000)
+    }
+
+    node.tell({ type: 'snapshot', snapshot: { root: 'new', rootSize: 100, size: 1000, items: 2 } })
+    node.wait(1_000)
+    expect(node.epoch).to.be.above(before)
+  })
+
+  it('what was fetched counts for what it was fetched for', () => {
+    const node = new Node('w', 'b')
+    node.hear('w', { type: 'offer', appointment: { assignment: assignment('w', 1, ['self', 'b']) }, sources: [], urgent: false })
+    node.hear('w', { type: 'offer', appointment: { assignment: assignment('w', 2, ['b'], 'newer') }, sources: [], urgent: false })
+    node.tell({ type: 'fetched', ward: 'w', root: ROOT, ok: true })
+    expect(node.core.keeper.kept.get('w')?.held?.root).to.equal(ROOT)
+  })
+})
+
+describe('contingency core: what is bounded', () => {
+  it('strangers that say they leave, or refuse, or keep something', () => {
+    const node = new Node('a', 'b')
+    node.protect()
+
+    for (let i = 0; i < 500; i++) {
+      node.hear(`x${i}`, { type: 'leaving', ward: 'self', epoch: 1 })
+      node.hear(`x${i}`, { type: 'refuse', ward: 'self', epoch: node.epoch, reason: 'unwilling' })
+    }
+
+    expect(node.core.ward.contingents.former.size).to.be.at.most(MAX_FORMER)
+    expect(node.named).to.have.members(['a', 'b'])
+  })
+
+  it('how often contingents change, when nothing but the rules themselves would end it', () => {
+    const node = new Node('a', 'b', 'c', 'd')
+    node.protect()
+    node.outputs = []
+
+    for (let i = 0; i < 100; i++) {
+      node.tell({ type: 'snapshot', snapshot: { root: `root ${i}`, rootSize: 100, size: 1000, items: 1 } })
+    }
+
+    expect(node.count('assign')).to.be.at.most(1)
+    node.wait(2 * SIGN_PAUSE)
+    expect(node.core.ward.assignment?.root).to.equal('root 99')
+  })
+})
+
+describe('contingency core: clocks', () => {
+  it('a clock that goes wrong by years deletes nothing', () => {
+    for (const jump of [-50 * 365, 365, 50 * 365].map(days => days * 24 * 3_600_000)) {
+      const node = new Node('w', 'b').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+      node.see('w', 'down')
+      node.wait(60_000, 10_000)
+      node.wall += jump
+      node.wait(2 * 3_600_000, 60_000)
+      node.wall -= jump
+      node.wait(2 * 3_600_000, 60_000)
+      expect(node.count('drop'), String(jump)).to.equal(0)
+    }
+  })
+
+  it('what is kept for a ward that did not come back for 90 days is deleted', () => {
+    const node = new Node('w', 'b').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+    node.see('w', 'down')
+    node.wait(KEEP_TIME - 24 * 3_600_000, 3_600_000)
+    expect(node.count('drop')).to.equal(0)
+    node.wait(2 * 24 * 3_600_000, 3_600_000)
+    expect(node.count('drop')).to.equal(1)
+  })
+
+  it('a jump of the clock makes nobody unwilling', () => {
+    const node = new Node('a', 'b', 'c')
+    const before = node.protect()
+    node.wait(HEARTBEAT)
+    node.now += 3_600_000
+    node.tell({ type: 'timer', id: 'ward' })
+    expect(node.named).to.have.members(before)
+  })
+})

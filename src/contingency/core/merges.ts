@@ -55,6 +55,11 @@ export class Merges {
     return [...this.#unmerged.values()].some(unmerged => this.#here(unmerged).some(peer => (this.#doubts.get(peer) ?? 0) < MAX_MERGES))
   }
 
+  /** `true` if this node signed something that it does not know; nobody else could have made that up. */
+  get isMissing (): boolean {
+    return [...this.#unmerged.values()].some(({ others }) => others.length > 0)
+  }
+
   /** `true` for who may have something that this node lacks. */
   spares (peer: PeerKey): boolean {
     return [...this.#unmerged.values()].some(({ sources, others }) => sources.has(peer) || others.includes(peer))

@@ -256,7 +256,7 @@ export class Ward {
 
   #report (): void {
     const { assignment, contingents } = this
-    const isProtected = assignment != null && assignment.root === this.#snapshot?.root && contingents.complete
+    const isProtected = assignment != null && assignment.root === this.#snapshot?.root && contingents.complete && !this.#merges.isMissing
 
     if (isProtected && !this.#protected) {
       this.#init.out.event({ type: 'protected', epoch: assignment.epoch, contingents: assignment.contingents })

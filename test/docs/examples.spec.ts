@@ -35,6 +35,27 @@ const expected: Record<string, string[]> = {
     'cleo is killed',
     'ada: alive, ben: left, cleo: suspected',
     'ada: alive, ben: left, cleo: down'
+  ],
+  '06-nothing-is-lost.ts': [
+    'ada shares Notes on ants.txt, and puts a secret into her vault',
+    '  her contingent, who keeps both: ben',
+    '1. ben leaves',
+    '  ada hears of it, and names the next, who fetches everything, verifies it, and signs: cleo',
+    '  ben hears of that, and deletes what he kept; it is now with cleo',
+    '  ben is gone',
+    '2. cleo is killed',
+    '  ada notices, and misses cleo',
+    '  ada names the next, who fetches everything, verifies it, and signs: dora',
+    '3. ada is killed',
+    '  dora notices, and answers for ada',
+    '  eli searches for ants, and finds Notes on ants.txt',
+    '  it is at dora, who keeps it for ada',
+    '  eli downloads it; it says: They never hurry.',
+    '  dora names another contingent, who has everything of ada',
+    '4. ada is back, with an empty disk and her key',
+    '  she recovers 1 entry, Notes on ants.txt, and 1 value, I am afraid of ants.',
+    '5. fay is new, and connected with nobody but her contingent',
+    '  fay searches the colony for ants, and finds Notes on ants.txt'
   ]
 }
 

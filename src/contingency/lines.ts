@@ -71,6 +71,7 @@ export class Lines {
   readonly #checking = new Map<PeerKey, { last: Promise<void>, count: number }>()
   readonly #stopped = new AbortController()
   readonly #timer: ReturnType<typeof setInterval>
+  #closed = false
 
   constructor (init: LinesInit) {
     this.#init = init
@@ -94,6 +95,10 @@ export class Lines {
 
   /** Says something, as soon as there is a stream; it may be lost. */
   send (to: PeerKey, message: AnyMessage): void {
+    if (this.#closed) {
+      return
+    }
+
     const line = this.#lines.get(to) ?? { opening: false, waiting: [], used: 0 }
     this.#lines.set(to, line)
     line.used = performance.now()
@@ -122,14 +127,17 @@ export class Lines {
 
   /** Ends all streams, when what was said before is on its way. */
   async close (): Promise<void> {
+    this.#closed = true
     clearInterval(this.#timer)
     const signal = AbortSignal.timeout(500)
     const channels = [...this.#lines.values()].flatMap(({ channel }) => channel ?? [])
-    this.#lines.clear()
     await Promise.all(channels.map(async channel => channel.close({ signal })))
     const reason = new ProtocolError('Contingency has stopped')
     this.#stopped.abort(reason)
     this.#inbound.forEach(stream => { stream.abort(reason) })
+    // opened since
+    this.#lines.forEach(({ channel }) => channel != null && !channels.includes(channel) && channel.abort(reason))
+    this.#lines.clear()
   }
 
   async #flush (to: PeerKey, line: Line): Promise<void> {
@@ -137,7 +145,11 @@ export class Lines {
       const message = line.waiting.shift() as AnyMessage
       const body = await encodeMessage(message, this.#init.seals)
       line.channel ??= await this.#open(to, line)
-      line.channel.sendBody(body)
+
+      // who asks and does not read the answers would have them pile up here
+      if (!line.channel.sendBody(body)) {
+        await line.channel.drained({ signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)]) })
+      }
     }
 
     line.opening = false

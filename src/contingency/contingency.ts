@@ -53,7 +53,14 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
       onEvent: event => { this.#tell(event) },
       onEntry: (type, detail) => { this.safeDispatchEvent(type, { detail }) }
     })
-    await running.start()
+
+    try {
+      await running.start()
+    } catch (err) {
+      await running.stop()
+      throw err
+    }
+
     this.#vault = new EncryptedVault({ keys: await VaultKeys.derive(privateKey, network), backend: running.own, limit: vaultLimit })
     this.#leaving = undefined
     this.#running = running

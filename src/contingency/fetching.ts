@@ -55,6 +55,15 @@ export interface SnapshotToFetch {
   sources?: PeerKey[]
 }
 
+/** Is told what a fetch brings here, before it does. */
+export interface FetchListener {
+  /** CIDs of the root and its pages. */
+  onPages (cids: Set<string>): void
+
+  /** CIDs of all that has to be kept; the contents are fetched when it resolves. */
+  onContents (cids: Set<string>): Promise<void>
+}
+
 export class Fetching {
   readonly #init: FetchingInit
 
@@ -65,31 +74,45 @@ export class Fetching {
   /**
    * Fetches what is missing of a snapshot, and everything in it.
    *
-   * @param onCids - called with what will be needed, as soon as that is known
+   * @param told - is told what will be needed, as soon as that is known
    * @throws {InvalidMessageError} it is not a snapshot
    * @throws {ProtocolError} the ward lied about a size
    * @throws {NotFoundError} nobody who can be reached has some of it
    * @throws {StoreFullError} there is no room
    */
-  async fetch (snapshot: SnapshotToFetch, onCids: (cids: Set<string>) => void, options: AbortOptions = {}): Promise<Contents> {
-    onCids(new Set([snapshot.root]))
-    const contents = await this.readAll(snapshot, options)
-    onCids(contents.cids)
+  async fetch (snapshot: SnapshotToFetch, { onPages, onContents }: FetchListener, options: AbortOptions = {}): Promise<Contents> {
+    const contents = await this.readAll(snapshot, { ...options, onPages })
+    await onContents(contents.cids)
     const missing = distinct(contents.selected).filter(({ cid }) => !this.#init.blocks.has(cid))
+    let lost: unknown
     await inParallel(missing, CONCURRENCY, async ({ cid, size }) => {
-      await this.download(cid, size, { ...options, sources: snapshot.sources ?? [], background: true })
+      await this.download(cid, size, { ...options, sources: snapshot.sources ?? [], background: true }).catch((err: unknown) => {
+        if ((err as Error).name !== 'NotFoundError') {
+          throw err
+        }
+
+        // the rest is not to wait for what nobody may have any more
+        lost = err
+      })
     }, options)
+
+    if (lost != null) {
+      throw lost
+    }
 
     return contents
   }
 
   /** What is in a snapshot, of which the root and the pages are fetched if need be. */
-  async readAll ({ root, rootSize, quota, sources }: SnapshotToFetch, options: AbortOptions = {}): Promise<Contents> {
+  async readAll ({ root, rootSize, quota, sources }: SnapshotToFetch, { onPages, ...options }: AbortOptions & Partial<FetchListener> = {}): Promise<Contents> {
     const rootCid = CID.parse(root)
+    onPages?.(new Set([root]))
     await this.#need(rootCid, rootSize, sources, options)
-    const { pages } = readRoot(await this.#init.blocks.read(rootCid))
+    const { pages, items: most } = readRoot(await this.#init.blocks.read(rootCid))
+    onPages?.(new Set([rootCid, ...pages].map(String)))
     const items: Item[][] = []
     let pageBytes = 0
+    let count = 0
     await inParallel([...pages.entries()], CONCURRENCY, async ([number, cid]) => {
       await this.#need(cid, undefined, sources, options)
       const page = await this.#init.blocks.read(cid)
@@ -100,6 +123,11 @@ export class Fetching {
       }
 
       items[number] = readPage(page, number, pages.length)
+      count += items[number].length
+
+      if (count > most) {
+        throw new ProtocolError(`There are more than the ${most} items that the root tells of`)
+      }
     }, options)
     const all = items.flat()
     const selected = selectItems(all, quota).items

@@ -143,6 +143,11 @@ export class OwnState implements VaultBackend {
     return this.blocks.some(blocks => blocks.has(text)) || [...this.items.vault()].some(item => item.cid.equals(cid))
   }
 
+  /** `true` if the snapshot with this root holds everything there is, and nothing else. */
+  isAsIn (root: string): boolean {
+    return this.#snapshot?.root.toString() === root && this.#snapshot.from.revision === this.items.revision
+  }
+
   /**
    * Takes items that others have of this node. What was deleted since is
    * deleted here too; what is not here is known from now on.

@@ -6,6 +6,7 @@
  */
 
 import { peerIdFromString } from '@libp2p/peer-id'
+import { CID } from 'multiformats/cid'
 import { optionalComponent } from '../components.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
@@ -27,7 +28,6 @@ import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './co
 import type { ContingencyInit, KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger } from '@libp2p/interface'
-import type { CID } from 'multiformats/cid'
 
 /** Events of membership that say what became of somebody. */
 const MEMBER_EVENTS = ['member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated'] as const
@@ -62,7 +62,7 @@ export class Running {
   readonly #fetching: Fetching
   readonly #lines: Lines
   readonly #challenges: Challenges
-  #driver!: Driver<ContingencyInput, ContingencyOutput>
+  #driver?: Driver<ContingencyInput, ContingencyOutput>
   #challengeTimer?: ReturnType<typeof setTimeout>
 
   /** What is carried out: one thing after another. */
@@ -133,9 +133,9 @@ export class Running {
     this.ended.abort(new NotStartedError('Contingency has stopped'))
     MEMBER_EVENTS.forEach(type => { membership.removeEventListener(type, this.#onMember) })
     clearTimeout(this.#challengeTimer)
-    this.#driver.stop()
+    this.#driver?.stop()
     this.#challenges.close()
-    this.wards.close()
+    await this.wards.close()
     await registrar.unhandle(this.#protocol)
     await this.#work
     await this.#lines.close()
@@ -145,7 +145,7 @@ export class Running {
   /** Tells the core something, while it runs. */
   tell (input: ContingencyInput): void {
     if (!this.ended.signal.aborted) {
-      this.#driver.handle(input)
+      this.#driver?.handle(input)
     }
   }
 
@@ -223,12 +223,17 @@ export class Running {
   /** What one input asks for, in order: nothing is said before what it rests on is saved. */
   #carryOut (outputs: Array<Exclude<ContingencyOutput, { type: 'timer' }>>): void {
     this.#work = this.#work.then(async () => {
+      let saved = true
+
       for (const output of outputs) {
-        if (!this.ended.signal.aborted || isRecord(output)) {
-          await this.#do(output)
+        if (isRecord(output) || (!this.ended.signal.aborted && (saved || !restsOnRecord(output)))) {
+          await this.#do(output).catch((err: unknown) => {
+            this.#init.log.error('could not %s - %e', output.type, err)
+            saved &&= !isRecord(output)
+          })
         }
       }
-    }).catch((err: unknown) => { this.#init.log.error('could not go on - %e', err) })
+    })
   }
 
   async #do (output: Exclude<ContingencyOutput, { type: 'timer' }>): Promise<void> {
@@ -254,14 +259,20 @@ export class Running {
 
   async #merge ({ assignment: { root, rootSize, size }, sources }: Extract<ContingencyOutput, { type: 'merge' }>): Promise<void> {
     let ok = false
+    let blocks: Iterable<string> = []
 
     try {
-      const { items } = await this.#fetching.readAll({ root, rootSize, quota: size, sources }, { signal: this.ended.signal })
+      const onPages = (cids: Set<string>): void => { blocks = cids }
+      const { items } = await this.#fetching.readAll({ root, rootSize, quota: size, sources }, { signal: this.ended.signal, onPages })
       await this.own.merge(items)
       this.merged++
       ok = true
     } catch (err) {
       this.#init.log('could not merge what others have - %e', err)
+    }
+
+    for (const cid of ok ? blocks : []) {
+      await this.blocks.release(CID.parse(cid)).catch((err: unknown) => { this.#init.log.error('could not delete %s - %e', cid, err) })
     }
 
     this.tell({ type: 'merged', root, ok })
@@ -293,11 +304,16 @@ export class Running {
   /** Asks each contingent for something that is here too. */
   async #challenge (): Promise<void> {
     for (const [peer, { receipt }] of this.core.ward.contingents.named) {
-      const { items } = selectItems(this.own.items.values(), receipt?.quota ?? 0)
-      const item = items.at(Math.floor(Math.random() * items.length))
+      // what has changed since is not what it has signed for
+      const isDue = (): boolean => receipt != null && this.own.isAsIn(receipt.root)
 
-      if (receipt != null && item != null) {
-        await this.#challenges.ask(peer, item.cid, item.size)
+      if (isDue() && this.core.peers.isHere(peer)) {
+        const { items } = selectItems(this.own.items.values(), receipt?.quota ?? 0)
+        const item = items.at(Math.floor(Math.random() * items.length))
+
+        if (item != null) {
+          await this.#challenges.ask(peer, item, isDue)
+        }
       }
     }
   }
@@ -316,4 +332,9 @@ export class Running {
 /** `true` for what has to be on record whatever happens next. */
 function isRecord ({ type }: ContingencyOutput): boolean {
   return type === 'save' || type === 'save-ward' || type === 'forget'
+}
+
+/** `true` for what would be wrong if a record is not what it should be. The core waits for all else. */
+function restsOnRecord ({ type }: ContingencyOutput): boolean {
+  return type === 'send' || type === 'tidy' || type === 'drop'
 }

@@ -9,7 +9,7 @@ import { CID } from 'multiformats/cid'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyOutput, KeptRecord } from './core/outbox.ts'
-import type { Contents, Fetching } from './fetching.ts'
+import type { Contents, Fetching, SnapshotToFetch } from './fetching.ts'
 import type { KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger } from '@libp2p/interface'
@@ -32,7 +32,13 @@ interface Shelf {
   /** CIDs of what is needed, complete or not. */
   needed: Set<string>
   coming: Set<string>
+
+  /** CIDs of the root and the pages in which it is looked up what is needed. */
+  looking: Set<string>
   fetch?: AbortController
+
+  /** Resolves when nothing is being fetched. */
+  fetched: Promise<void>
 
   /** Its entries, while it is gone. */
   served?: KeptEntry[]
@@ -73,7 +79,7 @@ export class Wards {
   needs (cid: CID): boolean {
     const text = String(cid)
 
-    return [...this.#shelves.values()].some(({ needed, coming }) => needed.has(text) || coming.has(text))
+    return [...this.#shelves.values()].some(({ needed, coming, looking }) => needed.has(text) || coming.has(text) || looking.has(text))
   }
 
   /** Bytes of contents that are kept of a ward. */
@@ -97,15 +103,36 @@ export class Wards {
       }
     }
 
-    this.#init.fetching.fetch({ ...assignment, quota, sources }, cids => { shelf.coming = cids }, { signal: fetch.signal }).then(contents => {
-      if (shelf.fetch === fetch) {
-        shelf.contents = contents
-        told(true)
-      }
-    }, (err: unknown) => {
+    shelf.fetched = shelf.fetched.then(async () => this.#fetch(shelf, { ...assignment, quota, sources }, fetch)).then(() => { told(true) }, (err: unknown) => {
       this.#init.log('could not fetch what %s has - %e', ward, err)
       told(false, (err as Error).name === 'StoreFullError')
     })
+  }
+
+  /** Fetches a snapshot, and lets go of what came of another that was given up: else a ward that changes all the time fills the disk. */
+  async #fetch (shelf: Shelf, snapshot: SnapshotToFetch, { signal }: AbortController): Promise<void> {
+    signal.throwIfAborted()
+
+    if (!shelf.looking.has(snapshot.root)) {
+      await this.#forgetPages(shelf)
+    }
+
+    const contents = await this.#init.fetching.fetch(snapshot, {
+      onPages: cids => { shelf.looking = cids },
+      onContents: async cids => {
+        const old = shelf.coming
+        shelf.coming = cids
+        await this.#release(old)
+      }
+    }, { signal })
+    signal.throwIfAborted()
+    shelf.contents = contents
+  }
+
+  async #forgetPages (shelf: Shelf): Promise<void> {
+    const old = shelf.looking
+    shelf.looking = new Set()
+    await this.#release(old)
   }
 
   /** Lets go of what is not part of the newest snapshot. */
@@ -122,11 +149,13 @@ export class Wards {
 
   /** Lets go of everything of a ward. */
   async drop (ward: PeerKey): Promise<void> {
-    const shelf = this.#shelves.get(ward)
-    shelf?.fetch?.abort()
+    const shelf = this.#shelf(ward)
+    shelf.fetch?.abort()
+    shelf.fetch = undefined
+    await shelf.fetched
     this.serve(ward, false)
     this.#shelves.delete(ward)
-    await this.#release(new Set([...shelf?.needed ?? [], ...shelf?.coming ?? []]))
+    await this.#release(new Set([...shelf.needed, ...shelf.coming, ...shelf.looking]))
   }
 
   /** Answers for a ward, or stops doing so. */
@@ -154,9 +183,11 @@ export class Wards {
   }
 
   /** Ends everything that is under way. */
-  close (): void {
-    this.#shelves.forEach(({ fetch }) => { fetch?.abort() })
+  async close (): Promise<void> {
+    const shelves = [...this.#shelves.values()]
     this.#shelves.clear()
+    shelves.forEach(({ fetch }) => { fetch?.abort() })
+    await Promise.all(shelves.map(async ({ fetched }) => fetched))
   }
 
   #serve (ward: PeerKey, shelf: Shelf): void {
@@ -185,7 +216,7 @@ export class Wards {
   }
 
   #shelf (ward: PeerKey): Shelf {
-    const shelf = this.#shelves.get(ward) ?? { needed: new Set<string>(), coming: new Set<string>() }
+    const shelf = this.#shelves.get(ward) ?? { needed: new Set<string>(), coming: new Set<string>(), looking: new Set<string>(), fetched: Promise.resolve() }
     this.#shelves.set(ward, shelf)
 
     return shelf

@@ -282,7 +282,7 @@ export interface BannedPeer {
 
 /** What happens to transfer. */
 export interface TransferEvents {
-  /** A content was fetched, or copied, and is in the catalog it was for if there is one. */
+  /** A content was fetched, or copied from what is kept for others, and is in the catalog if there is one. */
   'transfer:done': CustomEvent<Entry>
 
   /** A peer sent bytes that are not what their hash says; nothing is fetched from it or sent to it any more. */

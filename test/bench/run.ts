@@ -15,6 +15,7 @@ import { background } from './background.ts'
 import { bundle } from './bundle.ts'
 import { churn } from './churn.ts'
 import { table } from './contest.ts'
+import { contingency } from './contingency.ts'
 import { download } from './download.ts'
 import { holders } from './holders.ts'
 import { localSearch } from './local-search.ts'
@@ -43,6 +44,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   churn,
   membership,
   partition,
+  contingency,
   bundle,
   pages,
   'page-start': pageStart,

@@ -336,3 +336,74 @@ export function oldCatalog (seed: number): Outcome {
 
   return { ...rest, faults: [...faults, ...names === 'd1 d2 d3 d4' ? [] : [`it has ${names}`]] }
 }
+
+export interface Churn {
+  exits: number
+  crashes: number
+
+  /** Members whose data was on no disk any more after a crash, the ward's own and those of members that are away included. */
+  lost: number
+
+  /** Samples, once a minute, of members that are away and whose data nobody could serve, and of all that are away. */
+  unserved: number
+  away: number
+}
+
+/**
+ * Members that stay for an exponential time of `session` on average, and then
+ * leave properly or crash, half of the time each, and are back after as long
+ * on average. Half of those that crash have lost their disk.
+ */
+export function sessions (seed: number, size: number, hours: number, session: number): Churn {
+  const world = colony({ seed, size }, 1)
+  const random = seededRandom(seed * 31)
+  const churn: Churn = { exits: 0, crashes: 0, lost: 0, unserved: 0, away: 0 }
+  const end = world.clock.now + hours * 60 * MINUTE
+  const later = (run: () => void): void => { world.clock.after(-Math.log(1 - random()) * session, run) }
+  const stay = (member: SimKeeper): void => { later(() => { exit(member) }) }
+  const exit = (member: SimKeeper): void => {
+    churn.exits++
+
+    if (random() < 0.5) {
+      churn.crashes++
+      world.crash(member)
+      churn.lost += random() < 0.5 ? loseDisk(world, member) : 0
+      later(() => { comeBack(member) })
+    } else {
+      member.tell({ type: 'leave' })
+      world.clock.after(10 * SECOND, () => {
+        world.leave(member)
+        later(() => { comeBack(member) })
+      })
+    }
+  }
+  const comeBack = (member: SimKeeper): void => {
+    member.start()
+
+    if (member.data.size === 0 && !world.acknowledged.has(member.peer)) {
+      member.put('d0', 1e6)
+    }
+
+    stay(member)
+  }
+  world.members.forEach(stay)
+
+  while (world.clock.now < end) {
+    world.run(MINUTE)
+    const away = [...world.members.values()].filter(({ up }) => !up)
+    churn.away += away.length
+    churn.unserved += away.filter(({ peer }) => world.holders(peer, 'd0').length === 0).length
+  }
+
+  return churn
+}
+
+/** Returns how many members' data was on that disk alone. What is lost is made anew. */
+function loseDisk (world: ContingencyWorld, member: SimKeeper): number {
+  const wards = [member.peer, ...member.disk.copies.keys()].filter(peer => world.acknowledged.has(peer))
+  member.disk = emptyDisk()
+  const lost = wards.filter(ward => !world.everybody.some(({ peer, disk }) => (peer === ward ? disk.own.has('d0') : disk.copies.get(ward)?.has('d0') === true)))
+  lost.forEach(ward => world.acknowledged.delete(ward))
+
+  return lost.length
+}

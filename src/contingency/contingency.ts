@@ -6,7 +6,6 @@ import { NotStartedError } from '../errors.ts'
 import { checkInit } from './check-init.ts'
 import { keepersOf } from './core/messages.ts'
 import { describe } from './describe.ts'
-import { selectItems } from './items.ts'
 import { recover } from './recover.ts'
 import { Running } from './running.ts'
 import { VaultKeys } from './vault-crypto.ts'
@@ -90,14 +89,14 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
     const { core, own, wards } = this.#assertRunning()
     const { copies, room } = this.#options
 
-    return describe({ core, items: own.items, wards, copies, room })
+    return describe({ core, own, wards, copies, room })
   }
 
   copiesOf (cid: CID): number {
     const { core, own } = this.#assertRunning()
     const receipts = [...core.ward.contingents.named].flatMap(([peer, { receipt }]) => receipt != null && core.peers.isHere(peer) ? receipt : [])
 
-    return receipts.filter(({ quota }) => selectItems(own.items.values(), quota).items.some(item => item.cid.equals(cid))).length
+    return receipts.filter(receipt => own.keptBy(receipt).some(item => item.cid.equals(cid))).length
   }
 
   entries (): IterableIterator<KeptEntry> {

@@ -1,29 +1,29 @@
 import { peerIdFromString } from '@libp2p/peer-id'
-import { selectItems } from './items.ts'
 import type { ContingencyCore } from './core/contingency.ts'
 import type { Contingent } from './core/contingents.ts'
 import type { ContingencyStatus, ContingentStatus } from './index.ts'
-import type { Items } from './items.ts'
+import type { OwnState } from './own-state.ts'
 import type { Wards } from './wards.ts'
 import type { PeerKey } from '../core.ts'
 
 export interface DescribeInit {
   core: ContingencyCore
-  items: Items
+  own: OwnState
   wards: Wards
   copies: number
   room: number
 }
 
 /** How everything is, for users. */
-export function describe ({ core, items, wards, copies, room }: DescribeInit): ContingencyStatus {
-  const { contingents, isProtected } = core.ward
+export function describe ({ core, own, wards, copies, room }: DescribeInit): ContingencyStatus {
+  const { items } = own
+  const { contingents, assignment } = core.ward
   const here = [...contingents.named].filter(([peer]) => core.peers.isHere(peer))
   const verified = here.flatMap(([, { receipt }]) => receipt ?? [])
-  const live = selectItems(items.values(), Infinity).items
-  const most = Math.max(-1, ...verified.map(({ quota }) => quota))
-  const covered = new Set(most < 0 ? [] : (most >= items.bytes ? live : selectItems(live, most).items).map(({ key }) => key))
+  const live = [...items.values()].filter(item => item.type !== 'gone')
+  const covered = new Set(verified.flatMap(receipt => own.keptBy(receipt)).map(({ key }) => key))
   const atRisk = live.filter(({ key }) => !covered.has(key))
+  const isProtected = core.ward.isProtected && assignment != null && own.isAsIn(assignment.root)
 
   return {
     state: isProtected ? 'protected' : verified.length > 0 ? 'partly' : 'unprotected',

@@ -18,12 +18,12 @@ import { Key } from 'interface-datastore/key'
 import { CID } from 'multiformats/cid'
 import { CHANGE_DELAY, MAX_CHANGE_DELAY } from './constants.ts'
 import { encodeItem, entryItem, entryKey, parseItem } from './item-codec.ts'
-import { Items } from './items.ts'
+import { Items, selectItems } from './items.ts'
 import { buildSnapshot } from './snapshot.ts'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyCatalog } from './components.ts'
 import type { Snapshot as CoreSnapshot } from './core/outbox.ts'
-import type { Item, ItemKey } from './items.ts'
+import type { EntryItem, Item, ItemKey, VaultItem } from './items.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { VaultBackend } from './vault.ts'
 import type { Entry } from '../content/entry.ts'
@@ -59,6 +59,9 @@ export class OwnState implements VaultBackend {
 
   /** Keys of what has to be written. */
   readonly #dirty = new Set<ItemKey>()
+
+  /** What has changed since each of the last snapshots, by their roots. */
+  readonly #changes = new Map<string, Set<ItemKey>>()
 
   /** Entries whose bytes are gone, until they are told to be removed. */
   readonly #lost = new Set<Entry>()
@@ -117,7 +120,7 @@ export class OwnState implements VaultBackend {
   async change (item: Item): Promise<void> {
     await this.#init.datastore.put(keyOf(item.key), encodeItem(item))
     this.items.put(item)
-    this.#changed()
+    this.#changed(item.key)
   }
 
   async keep (_key: ItemKey, bytes: Uint8Array, options?: AbortOptions): Promise<CID> {
@@ -148,6 +151,13 @@ export class OwnState implements VaultBackend {
     return this.#snapshot?.root.toString() === root && this.#snapshot.from.revision === this.items.revision
   }
 
+  /** What there is now of what somebody keeps who has a snapshot up to a quota. */
+  keptBy ({ root, quota }: { root: string, quota: number }): Array<EntryItem | VaultItem> {
+    const changes = this.#changes.get(root)
+
+    return changes == null ? [] : selectItems(this.items.values(), quota).items.filter(({ key }) => !changes.has(key))
+  }
+
   /**
    * Takes items that others have of this node. What was deleted since is
    * deleted here too; what is not here is known from now on.
@@ -159,6 +169,7 @@ export class OwnState implements VaultBackend {
     for (const item of this.items.merge(others)) {
       const old = before.get(item.key)
       this.#dirty.add(item.key)
+      this.#changes.forEach(keys => keys.add(item.key))
 
       if (item.type === 'gone' && old?.type === 'entry' && !this.items.needs(old)) {
         await catalog?.unshare(old.cid)
@@ -219,7 +230,7 @@ export class OwnState implements VaultBackend {
     try {
       if (this.items.put(item)) {
         this.#dirty.add(item.key)
-        this.#changed()
+        this.#changed(item.key)
       }
     } catch (err) {
       this.#init.log.error('others will not keep an item - %e', err)
@@ -227,8 +238,9 @@ export class OwnState implements VaultBackend {
   }
 
   /** A snapshot is made when nothing has changed for a moment, or a while after the first change. */
-  #changed (): void {
+  #changed (key: ItemKey): void {
     const now = performance.now()
+    this.#changes.forEach(keys => keys.add(key))
     this.#changedAt ??= now
     clearTimeout(this.#timer)
 
@@ -275,6 +287,7 @@ export class OwnState implements VaultBackend {
     }
 
     const snapshot = buildSnapshot(this.items, this.#snapshot)
+    this.#beginChanges(snapshot.root.toString())
 
     for (const [cid, bytes] of snapshot.blocks) {
       if (!blocks.has(CID.parse(cid))) {
@@ -291,6 +304,16 @@ export class OwnState implements VaultBackend {
     this.#snapshot = snapshot
     const rootSize = snapshot.blocks.get(snapshot.root.toString())?.byteLength ?? 0
     onSnapshot({ root: snapshot.root.toString(), rootSize, size: this.items.bytes, items: this.items.size })
+  }
+
+  #beginChanges (root: string): void {
+    this.#changes.delete(root)
+    this.#changes.set(root, new Set())
+
+    // others have the last, or are about to
+    if (this.#changes.size > 3) {
+      this.#changes.delete(this.#changes.keys().next().value as string)
+    }
   }
 
   #retry (): void {

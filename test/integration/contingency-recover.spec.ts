@@ -100,6 +100,24 @@ describe('contingency: what comes back', function () {
     expect((await Array.fromAsync(third.services.contingency.vault.list())).map(({ name }) => name).sort()).to.deep.equal(['mine', 'yours'])
   })
 
+  it('is what two nodes with one key have at the same time, as soon as one of them goes', async () => {
+    const first = await ward()
+    const { cid: left } = await shareBytes(first, bytesOf(1000, 3), 'left')
+    await first.services.contingency.settled()
+    const second = await make({ privateKey })
+    await Promise.all(others.map(async other => second.dial(other.getMultiaddrs())))
+    const { cid: right } = await shareBytes(second, bytesOf(2000, 4), 'right')
+    await until(() => second.services.contingency.status().items >= 1)
+    expect(await Promise.all(others.map(async peer => has(peer, left)))).to.deep.equal([true, true])
+    expect(second.services.contingency.status().atRisk.items).to.equal(1)
+    await crash(first)
+
+    await until(() => second.services.contingency.copiesOf(right) === 2)
+    expect(await Promise.all(others.flatMap(peer => [has(peer, left), has(peer, right)]))).to.deep.equal([true, true, true, true])
+    expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
+    expect(namesIn(second)).to.deep.equal(['left', 'right'])
+  })
+
   it('is not what was deleted meanwhile, when an old disk returns', async () => {
     const disk = emptyDisk()
     const first = await ward(disk)

@@ -83,6 +83,23 @@ describe('contingency between nodes', function () {
     expect(others.map(other => other.services.contingency.status().wards[0].bytes)).to.deep.equal([1050, 1050])
   })
 
+  it('says of what was just shared that nobody has it', async () => {
+    const [ada] = await colony(3)
+    const { contingency } = ada.services
+    const { cid } = await shareBytes(ada, bytesOf(100))
+    await contingency.settled()
+    const said: unknown[] = []
+    ada.services.catalog.addEventListener('entry:added', ({ detail }) => {
+      const { state, items, atRisk } = contingency.status()
+      said.push(state, items, atRisk, contingency.copiesOf(cid), contingency.copiesOf(detail.cid))
+    })
+    const { cid: fresh } = await shareBytes(ada, bytesOf(200, 5), 'fresh')
+    expect(said).to.deep.equal(['partly', 2, { items: 1, bytes: 200 }, 2, 0])
+    await contingency.settled()
+    expect(contingency.status()).to.deep.include({ state: 'protected', atRisk: { items: 0, bytes: 0 } })
+    expect(contingency.copiesOf(fresh)).to.equal(2)
+  })
+
   it('keeps what was shared before there was contingency, and leaves out what a filter does', async () => {
     const disk = emptyDisk()
     const first = await make({ ...disk, filter: () => false })

@@ -5,6 +5,7 @@
  */
 
 import { sha256 } from '@noble/hashes/sha2.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { MAX_PEERS, MAX_WEIGHT, SETTLE_TIME } from '../constants.ts'
 import type { PeerKey } from '../../core.ts'
 
@@ -20,8 +21,6 @@ interface Peer {
 
 /** Ranks that are remembered; each costs a hash to find again. */
 const MAX_RANKS = 20_000
-
-const encoder = new TextEncoder()
 
 /** Members, as this node sees them, itself left out. */
 export class Peers {
@@ -131,7 +130,7 @@ export class Peers {
     let draw = this.#draws.get(key)
 
     if (draw == null) {
-      const hash = sha256(encoder.encode(key))
+      const hash = sha256(utf8ToBytes(key))
       draw = (new DataView(hash.buffer, hash.byteOffset).getUint32(0) * 65_536 + (hash[4] << 8 | hash[5]) + 0.5) / 2 ** 48
 
       if (this.#draws.size >= MAX_RANKS) {

@@ -82,6 +82,13 @@ export class Contingents {
     return [...this.named.keys()].filter(peer => this.isVerified(peer)).length
   }
 
+  /** `true` if as many as wanted have everything, those included who need not have it for long. */
+  get isHeld (): boolean {
+    const leftover = [...this.former].filter(([peer, { receipt }]) => receipt != null && this.#init.peers.isHere(peer)).length
+
+    return this.verified + leftover >= this.copies
+  }
+
   /** `true` if everybody who should has everything. */
   get complete (): boolean {
     return this.named.size >= this.copies && this.verified === this.named.size

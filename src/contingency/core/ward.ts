@@ -47,6 +47,9 @@ export class Ward {
   #overruleAt = -Infinity
   #protected = false
 
+  /** Whether it was told that it is protected, and not since that it is not. */
+  #isSafe = false
+
   constructor (init: WardInit) {
     const { record, peers, out } = init
     this.#init = init
@@ -259,8 +262,10 @@ export class Ward {
     const isProtected = assignment != null && assignment.root === this.#snapshot?.root && contingents.complete && !this.#merges.isMissing
 
     if (isProtected && !this.#protected) {
+      this.#isSafe = true
       this.#init.out.event({ type: 'protected', epoch: assignment.epoch, contingents: assignment.contingents })
-    } else if (!isProtected && this.#protected && assignment?.root === this.#snapshot?.root) {
+    } else if (this.#isSafe && !contingents.isHeld && assignment?.root === this.#snapshot?.root) {
+      this.#isSafe = false
       const missing = [...contingents.named].find(([peer]) => !this.#init.peers.isHere(peer))
       this.#init.out.event({ type: 'at-risk', peer: missing?.[0] })
     }

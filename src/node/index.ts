@@ -10,7 +10,6 @@
 
 import { createLibp2p } from 'libp2p'
 import { catalog } from '../catalog/index.ts'
-import { contingency } from '../contingency/index.ts'
 import { membershipProtocol } from '../membership/constants.ts'
 import { membership } from '../membership/index.ts'
 import { searchProtocol } from '../search/constants.ts'
@@ -355,6 +354,8 @@ async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadL
   const { datastore } = platform.kept
   const store = init.store ?? platform.kept.store
   const keptStore = init.store ?? platform.kept.keptStore
+  // a page that is shown first, and one that does without, need not wait for it
+  const { contingency } = safety === false ? {} : await import('../contingency/index.ts')
 
   return createLibp2p<NodeServices>({
     ...platform.libp2p,
@@ -369,7 +370,7 @@ async function libp2pOf ({ network, name, identity, listen, uploadSlots, uploadL
       catalog: catalog({ store, files: platform.files }),
       search: search({ network }),
       transfer: transfer({ store, keptStore, network, uploadSlots, uploadLimit }),
-      ...safety !== false && {
+      ...safety !== false && contingency != null && {
         kept: catalog({ store: keptStore, records: '/formicary/kept' }),
         contingency: contingency({ network, room: platform.kept.room, ...safety })
       },

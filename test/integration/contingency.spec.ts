@@ -232,6 +232,33 @@ describe('contingency between nodes', function () {
     }
   })
 
+  it('goes on when a record could not be saved', async () => {
+    const disks = [emptyDisk(), emptyDisk(), emptyDisk()]
+    const failed = new Set<string>()
+
+    for (const { datastore } of disks) {
+      const put = datastore.put.bind(datastore)
+      datastore.put = async (key, value) => {
+        const name = /contingency\/(ward|kept)/.exec(String(key))?.[1]
+
+        // the first of each kind
+        if (name != null && !failed.has(name)) {
+          failed.add(name)
+          throw new Error('The disk is full')
+        }
+
+        return put(key, value)
+      }
+    }
+
+    const peers = await Promise.all(disks.map(async disk => make(disk)))
+    await together(...peers)
+    const { cid } = await shareBytes(peers[0], bytesOf(100))
+    await peers[0].services.contingency.settled()
+    expect([...failed].sort()).to.deep.equal(['kept', 'ward'])
+    expect(peers[0].services.contingency.copiesOf(cid)).to.equal(2)
+  })
+
   it('checks its options', async () => {
     const cases: ContingencyInit[] = [
       { copies: 0 }, { copies: 9 }, { copies: 1.5 }, { copies: '2' as unknown as number }, { room: -1 }, { room: Infinity }, { room: NaN }, { maxWards: -1 }, { maxWards: 1e9 },

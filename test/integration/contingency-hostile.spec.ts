@@ -206,6 +206,25 @@ describe('contingency among hostile peers', function () {
     await stillWorks()
   })
 
+  it('keeps nothing of what was given up half-way', async () => {
+    await colony()
+    const before = (await contentsOf(ben)).length
+    const films = await Promise.all([1, 2, 3].map(async i => shareBytes(liar.node, bytesOf(300_000, i), `film ${i}`)))
+
+    for (const [i, { name, cid, size }] of films.entries()) {
+      // nobody has the second, so there is no end to it
+      const items = [entryOf(name, { cid, size }), entryOf('lost', { cid: cidOf('lost'), size: 1 })]
+      await liar.say(ben, offer({ assignment: await liar.assign([ben], items, { epoch: i + 1 }) }))
+      await until(async () => has(ben, cid))
+    }
+
+    await liar.say(ben, offer({ assignment: await liar.assign([ben], [entryOf('film 3', { cid: films[2].cid, size: films[2].size })], { epoch: 9 }) }))
+    await until(() => wardAt(ben)?.complete === true)
+    // a root, a page and a film
+    await until(async () => (await contentsOf(ben)).length === before + 3)
+    expect(await Promise.all(films.map(async ({ cid }) => has(ben, cid)))).to.deep.equal([false, false, true])
+  })
+
   it('is not filled by sizes that are lies', async () => {
     await colony({}, { room: 3 * MIB })
     const film = await shareBytes(liar.node, bytesOf(20 * MIB), 'film')

@@ -300,6 +300,8 @@ describe('contingency among hostile peers', function () {
     await until(() => ben.services.contingency.status().wards.some(({ complete }) => complete) && heard('offer').length > 0)
     const { assignment } = heard('offer').at(-1)?.appointment as Appointment
     await crash(ada)
+    // a connection that is about to break would be used again
+    await until(() => [ben, liar.node].every(peer => peer.services.membership.get(ada.peerId)?.state !== 'alive'))
     await liar.node.unhandle(transferProtocol('formicary'))
     await liar.node.handle(transferProtocol('formicary'), stream => { stream.send(crypto.getRandomValues(new Uint8Array(5000))) })
     ada = await makeWard({ privateKey: keys[0] })

@@ -19,7 +19,7 @@ import type { AbortOptions, Logger, PeerId, Startable } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
 /** How often it is looked at whether leaving still makes sense, in ms. */
-const LEAVE_TICK = 100
+const LEAVE_TICK = 50
 
 export class ContingencyService extends TypedEventEmitter<ContingencyEvents> implements Contingency, Startable {
   readonly [Symbol.toStringTag] = '@formicary/contingency'
@@ -146,6 +146,7 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
   async #leave (running: Running, signal: AbortSignal): Promise<void> {
     const { core } = running
     running.tell({ type: 'leave' })
+    await waitFor(running.own.publish(), signal).catch(() => {})
     // there is nobody to take over: that is no reason to stay
     const isHopeless = (ward: PeerKey): boolean => {
       const kept = core.keeper.kept.get(ward)
@@ -153,13 +154,21 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
       return kept == null || core.peers.candidates(ward).every(peer => keepersOf(kept.appointment).includes(peer) && kept.isNamed)
     }
 
-    while (!signal.aborted && !core.keeper.unfinished.every(isHopeless)) {
-      await Promise.race([running.left.promise, delay(LEAVE_TICK, { signal }).catch(() => {})])
+    // what was shared a moment ago is to be had by those who are about to fetch it
+    const isSafe = (): boolean => {
+      const { ward: { contingents, isCurrent }, peers } = core
+      const nobody = peers.candidates(this.#components.peerId.toString()).length === 0
+
+      return running.own.items.live === 0 || nobody || (isCurrent && [...contingents.named.keys()].every(peer => !peers.isHere(peer) || contingents.isVerified(peer)))
+    }
+
+    while (!signal.aborted && !(core.keeper.unfinished.every(isHopeless) && isSafe())) {
+      await delay(LEAVE_TICK, { signal }).catch(() => {})
     }
 
     const wards = core.keeper.unfinished.map(peer => peerIdFromString(peer))
 
-    if (wards.length > 0) {
+    if (wards.length > 0 || !isSafe()) {
       this.safeDispatchEvent('contingency:at-risk', { detail: { wards } })
     }
 

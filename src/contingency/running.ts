@@ -49,9 +49,6 @@ export class Running {
   readonly own: OwnState
   readonly ended = new AbortController()
 
-  /** Resolves when nothing is left that others would have to take over. */
-  readonly left = Promise.withResolvers<void>()
-
   /** How often something was merged that others had of this node. */
   merged = 0
 
@@ -253,7 +250,8 @@ export class Running {
         this.#offer()
         break
       case 'serve': this.wards.serve(output.ward, output.on); break
-      case 'left': this.left.resolve(); break
+      // whoever waits for it looks at what is unfinished
+      case 'left': break
     }
   }
 

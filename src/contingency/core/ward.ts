@@ -69,6 +69,11 @@ export class Ward {
     return this.#assignment
   }
 
+  /** `true` if what was signed last is all that this node has. */
+  get isCurrent (): boolean {
+    return this.#assignment?.root === this.#snapshot?.root
+  }
+
   get isProtected (): boolean {
     return this.#protected
   }

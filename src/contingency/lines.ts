@@ -7,6 +7,7 @@
  */
 
 import { PeerBudgets } from '../budget.ts'
+import { delay } from '../delay.ts'
 import { directConnection, openDirect } from '../direct.ts'
 import { ProtocolError } from '../errors.ts'
 import { openChannel } from '../wire/channel.ts'
@@ -25,6 +26,15 @@ const DIAL_TIMEOUT = 10_000
 
 /** A stream over which nothing was said for so long is closed, in ms. */
 const IDLE_TIME = 60_000
+
+/**
+ * Who cannot be spoken to is tried again after so many ms, twice that the next
+ * time, and so often. Somebody who is just starting is a member before it
+ * speaks the protocol; the core would take it for unwilling, or wait for a
+ * minute before it says the same again.
+ */
+const RETRY_DELAY = 500
+const RETRIES = 4
 
 /** Messages that may wait for a stream; what is lost is said again. */
 const MAX_WAITING = 64
@@ -109,19 +119,7 @@ export class Lines {
 
     if (!line.opening) {
       line.opening = true
-      void this.#flush(to, line).catch((err: Error) => { this.#fail(to, line, err) })
-    }
-  }
-
-  #fail (to: PeerKey, line: Line, error: Error): void {
-    this.#init.log('could not speak to %s - %e', to, error)
-    line.opening = false
-    line.waiting.length = 0
-    line.channel?.abort(error)
-    line.channel = undefined
-
-    if (error.name === 'UnsupportedProtocolError' && !this.#stopped.signal.aborted) {
-      this.#init.onUnsupported(to)
+      void this.#flush(to, line)
     }
   }
 
@@ -141,18 +139,49 @@ export class Lines {
   }
 
   async #flush (to: PeerKey, line: Line): Promise<void> {
-    while (line.waiting.length > 0) {
-      const message = line.waiting.shift() as AnyMessage
-      const body = await encodeMessage(message, this.#init.seals)
-      line.channel ??= await this.#open(to, line)
+    let failures = 0
 
-      // who asks and does not read the answers would have them pile up here
-      if (!line.channel.sendBody(body)) {
-        await line.channel.drained({ signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)]) })
+    while (line.waiting.length > 0 && !this.#stopped.signal.aborted) {
+      const old = line.channel
+
+      try {
+        await this.#sendNext(to, line)
+        failures = 0
+      } catch (err) {
+        this.#init.log('could not speak to %s - %e', to, err)
+        line.channel?.abort(err as Error)
+        line.channel = undefined
+
+        // a stream that was open may have been closed by the other side, which is no failure
+        if (old == null && ++failures > RETRIES) {
+          this.#giveUp(to, line, err as Error)
+        } else if (old == null) {
+          await delay(RETRY_DELAY * 2 ** (failures - 1), this.#stopped).catch(() => {})
+        }
       }
     }
 
     line.opening = false
+  }
+
+  async #sendNext (to: PeerKey, line: Line): Promise<void> {
+    const body = await encodeMessage(line.waiting[0], this.#init.seals)
+    line.channel ??= await this.#open(to, line)
+    const isFull = !line.channel.sendBody(body)
+    line.waiting.shift()
+
+    // who asks and does not read the answers would have them pile up here
+    if (isFull) {
+      await line.channel.drained({ signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)]) })
+    }
+  }
+
+  #giveUp (to: PeerKey, line: Line, error: Error): void {
+    line.waiting.length = 0
+
+    if (error.name === 'UnsupportedProtocolError' && !this.#stopped.signal.aborted) {
+      this.#init.onUnsupported(to)
+    }
   }
 
   async #open (to: PeerKey, line: Line): Promise<Channel<Uint8Array>> {

@@ -62,6 +62,9 @@ export class Running {
   #driver?: Driver<ContingencyInput, ContingencyOutput>
   #challengeTimer?: ReturnType<typeof setTimeout>
 
+  /** When each member that is here has started, in s since 1970. */
+  readonly #epochs = new Map<PeerKey, number>()
+
   /** What is carried out: one thing after another. */
   #work: Promise<void> = Promise.resolve()
 
@@ -85,9 +88,9 @@ export class Running {
     this.#challenges = this.#makeChallenges()
   }
 
-  /** Reads what there was, and listens to others. */
+  /** Reads what there was. */
   async start (): Promise<void> {
-    const { components: { peerId, registrar }, options: { copies, grace } } = this.#init
+    const { components: { peerId }, options: { copies, grace } } = this.#init
     const ward = await this.#records.loadWard()
     const kept = await this.#records.load()
     await this.wards.open(kept)
@@ -102,12 +105,11 @@ export class Running {
     })
     await this.own.open()
     this.#driver = new Driver<ContingencyInput, ContingencyOutput>({ core: this.core, carryOut: outputs => { this.#carryOut(outputs) } })
-    await registrar.handle(this.#protocol, (stream, connection) => { this.#lines.accept(stream, connection) }, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })
   }
 
   /** The other services can be used now: who is here, and how to fetch. */
   async begin (): Promise<void> {
-    const { components: { membership }, options: { room, maxWards } } = this.#init
+    const { components: { membership, registrar }, options: { room, maxWards } } = this.#init
     MEMBER_EVENTS.forEach(type => { membership.addEventListener(type, this.#onMember) })
 
     for (const member of membership.members()) {
@@ -115,6 +117,8 @@ export class Running {
     }
 
     this.tell({ type: 'room', bytes: room, wards: room > 0 ? maxWards : 0 })
+    // not before there is room, or it would be said that there is none
+    await registrar.handle(this.#protocol, (stream, connection) => { this.#lines.accept(stream, connection) }, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })
     this.#offer()
     this.#challengeLater()
     await this.own.publish()
@@ -279,9 +283,27 @@ export class Running {
   readonly #onMember = ({ detail: { member } }: CustomEvent<{ member: ContingencyMember }>): void => { this.#see(member) }
 
   #see (member: ContingencyMember): void {
-    if (!member.self) {
-      this.tell({ type: 'member', peer: member.peerId.toString(), state: member.state, weight: weightOf(member, Date.now()) })
+    const { state, epoch, self } = member
+    const peer = member.peerId.toString()
+
+    if (self) {
+      return
     }
+
+    const weight = weightOf(member, Date.now())
+
+    if (epoch > (this.#epochs.get(peer) ?? epoch)) {
+      // it was gone, though nobody noticed: what it had may be gone too
+      this.tell({ type: 'member', peer, state: 'down', weight })
+    }
+
+    if (state === 'down' || state === 'left') {
+      this.#epochs.delete(peer)
+    } else {
+      this.#epochs.set(peer, epoch)
+    }
+
+    this.tell({ type: 'member', peer, state, weight })
   }
 
   /** Tells others how much room there is, to the nearest power of two below, so that it does not change all the time. */

@@ -14,6 +14,7 @@ import type { ContingencyTransfer } from './components.ts'
 import type { EntryItem, Item, VaultItem } from './items.ts'
 import type { PeerKey } from '../core.ts'
 import type { AbortOptions, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Contents that are fetched at once for one ward. */
 const CONCURRENCY = 4
@@ -34,6 +35,24 @@ export interface Contents {
 
   /** CIDs of all that has to be kept: root, pages and contents. */
   cids: Set<string>
+
+  /** What each page has, by CID, for the next snapshot, which has most of them too. */
+  pages: Map<string, Page>
+}
+
+interface Page {
+  items: Item[]
+  bytes: number
+
+  /** Which of how many it is: as another one, the same bytes would be wrong. */
+  number: number
+  count: number
+}
+
+/** Settings of a look into a snapshot. */
+interface ReadOptions extends AbortOptions {
+  /** An earlier one of the same ward: only pages that have changed are read. */
+  previous?: Contents
 }
 
 export interface FetchingInit {
@@ -41,7 +60,7 @@ export interface FetchingInit {
   transfer: ContingencyTransfer
 
   /** Who may have it, as sources. */
-  source: (peer: PeerKey) => PeerId
+  source: (peer: PeerKey) => { holder: PeerId, addresses?: Multiaddr[] }
 }
 
 export interface SnapshotToFetch {
@@ -80,8 +99,8 @@ export class Fetching {
    * @throws {NotFoundError} nobody who can be reached has some of it
    * @throws {StoreFullError} there is no room
    */
-  async fetch (snapshot: SnapshotToFetch, { onPages, onContents }: FetchListener, options: AbortOptions = {}): Promise<Contents> {
-    const contents = await this.readAll(snapshot, { ...options, onPages })
+  async fetch (snapshot: SnapshotToFetch, { onPages, onContents }: FetchListener, { previous, ...options }: ReadOptions = {}): Promise<Contents> {
+    const contents = await this.readAll(snapshot, { ...options, previous, onPages })
     await onContents(contents.cids)
     const missing = distinct(contents.selected).filter(({ cid }) => !this.#init.blocks.has(cid))
     let lost: unknown
@@ -104,35 +123,47 @@ export class Fetching {
   }
 
   /** What is in a snapshot, of which the root and the pages are fetched if need be. */
-  async readAll ({ root, rootSize, quota, sources }: SnapshotToFetch, { onPages, ...options }: AbortOptions & Partial<FetchListener> = {}): Promise<Contents> {
+  async readAll ({ root, rootSize, quota, sources }: SnapshotToFetch, { onPages, previous, ...options }: ReadOptions & Partial<FetchListener> = {}): Promise<Contents> {
     const rootCid = CID.parse(root)
     onPages?.(new Set([root]))
     await this.#need(rootCid, rootSize, sources, options)
     const { pages, items: most } = readRoot(await this.#init.blocks.read(rootCid))
     onPages?.(new Set([rootCid, ...pages].map(String)))
-    const items: Item[][] = []
+    const read: Page[] = []
     let pageBytes = 0
     let count = 0
-    await inParallel([...pages.entries()], CONCURRENCY, async ([number, cid]) => {
-      await this.#need(cid, undefined, sources, options)
-      const page = await this.#init.blocks.read(cid)
-      pageBytes += page.byteLength
+    await inParallel(pages.entries(), CONCURRENCY, async ([number, cid]) => {
+      const known = previous?.pages.get(cid.toString())
+      const isSame = known?.number === number && known.count === pages.length && this.#init.blocks.has(cid)
+      const page = isSame ? known : await this.#readPage(cid, number, pages.length, sources, options)
+      pageBytes += page.bytes
+      count += page.items.length
+      read[number] = page
 
       if (pageBytes > MAX_PAGE_BYTES + quota) {
         throw new ProtocolError('The list of what is to be kept is larger than that')
       }
 
-      items[number] = readPage(page, number, pages.length)
-      count += items[number].length
-
       if (count > most) {
         throw new ProtocolError(`There are more than the ${most} items that the root tells of`)
       }
     }, options)
-    const all = items.flat()
+    const all = read.flatMap(({ items }) => items)
     const selected = selectItems(all, quota).items
 
-    return { items: all, selected, cids: new Set([rootCid, ...pages, ...selected.map(({ cid }) => cid)].map(String)) }
+    return {
+      items: all,
+      selected,
+      cids: new Set([rootCid, ...pages, ...selected.map(({ cid }) => cid)].map(String)),
+      pages: new Map(pages.map((cid, number) => [cid.toString(), read[number]]))
+    }
+  }
+
+  async #readPage (cid: CID, number: number, count: number, sources: PeerKey[] | undefined, options: AbortOptions): Promise<Page> {
+    await this.#need(cid, undefined, sources, options)
+    const bytes = await this.#init.blocks.read(cid)
+
+    return { items: readPage(bytes, number, count), bytes: bytes.byteLength, number, count }
   }
 
   /**
@@ -147,7 +178,7 @@ export class Fetching {
     await transfer.download(cid, {
       name: String(cid),
       size,
-      sources: sources.map(peer => ({ holder: source(peer) })),
+      sources: sources.map(source),
       into: 'kept',
       background,
       patience: PATIENCE,
@@ -171,16 +202,16 @@ function distinct (items: Array<EntryItem | VaultItem>): Array<EntryItem | Vault
   return [...new Map(items.map(item => [String(item.cid), item])).values()]
 }
 
-async function inParallel<T> (all: T[], width: number, work: (one: T) => Promise<void>, { signal }: AbortOptions): Promise<void> {
-  const waiting = [...all]
+async function inParallel<T> (all: Iterable<T>, width: number, work: (one: T) => Promise<void>, { signal }: AbortOptions): Promise<void> {
+  const waiting = all[Symbol.iterator]()
+  let failed = false
   await Promise.all(Array.from({ length: width }, async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      signal?.throwIfAborted()
-
+    for (let next = waiting.next(); next.done !== true && !failed; next = waiting.next()) {
       try {
-        await work(next)
+        signal?.throwIfAborted()
+        await work(next.value)
       } catch (err) {
-        waiting.length = 0
+        failed = true
         throw err
       }
     }

@@ -97,6 +97,9 @@ export class Items {
   /** How many items need a content, by CID and size. */
   readonly #contents = new Map<string, number>()
   readonly #vault = new Map<ItemKey, VaultItem>()
+
+  /** How many values have these bytes, by their hash. */
+  readonly #vaultContents = new Map<string, number>()
   readonly #tombstones = new Tombstones()
   readonly #maxItems: number
   readonly #maxTombstones: number
@@ -150,6 +153,11 @@ export class Items {
   /** The values of the vault, in no order. */
   vault (): IterableIterator<VaultItem> {
     return this.#vault.values()
+  }
+
+  /** `true` if these are the encrypted bytes of a value. */
+  needsForVault (cid: CID): boolean {
+    return this.#vaultContents.has(hashOf(cid))
   }
 
   /** `true` if an item has this content. */
@@ -220,6 +228,7 @@ export class Items {
     if (item.type === 'vault') {
       this.#vault.set(item.key, item)
       this.#vaultBytes += item.size
+      countUp(this.#vaultContents, hashOf(item.cid), 1)
     }
   }
 
@@ -242,6 +251,7 @@ export class Items {
     if (item.type === 'vault') {
       this.#vault.delete(key)
       this.#vaultBytes -= item.size
+      countUp(this.#vaultContents, hashOf(item.cid), -1)
     }
   }
 
@@ -256,17 +266,8 @@ export class Items {
 
   /** Counts an item more, or less, that needs a content. */
   #count ({ cid, size }: EntryItem | VaultItem, change: 1 | -1): void {
-    const content = contentKey(cid, size)
-    const before = this.#contents.get(content) ?? 0
-    const count = before + change
-
-    if (count === 0) {
-      this.#contents.delete(content)
-    } else {
-      this.#contents.set(content, count)
-    }
-
-    this.#bytes += (Math.min(1, count) - Math.min(1, before)) * size
+    const count = countUp(this.#contents, contentKey(cid, size), change)
+    this.#bytes += (Math.min(1, count) - Math.min(1, count - change)) * size
   }
 
   #dropOldest (): void {
@@ -372,7 +373,24 @@ function assertItem (item: Item): void {
  * text that is made of it, which is more than all else of an item.
  */
 function contentKey (cid: CID, size: number): string {
-  return `${String.fromCharCode(...cid.multihash.digest)} ${size}`
+  return `${hashOf(cid)} ${size}`
+}
+
+function hashOf (cid: CID): string {
+  return String.fromCharCode(...cid.multihash.digest)
+}
+
+/** Counts one more, or less; what there is none of is not in the map. */
+function countUp (counts: Map<string, number>, key: string, change: 1 | -1): number {
+  const count = (counts.get(key) ?? 0) + change
+
+  if (count === 0) {
+    counts.delete(key)
+  } else {
+    counts.set(key, count)
+  }
+
+  return count
 }
 
 function groupOf (key: ItemKey): number {

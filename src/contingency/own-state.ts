@@ -143,7 +143,7 @@ export class OwnState implements VaultBackend {
   needs (cid: CID): boolean {
     const text = String(cid)
 
-    return this.blocks.some(blocks => blocks.has(text)) || [...this.items.vault()].some(item => item.cid.equals(cid))
+    return this.blocks.some(blocks => blocks.has(text)) || this.items.needsForVault(cid)
   }
 
   /** `true` if the snapshot with this root holds everything there is, and nothing else. */

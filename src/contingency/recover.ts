@@ -46,9 +46,9 @@ export interface RecoverInit {
 export async function recover (init: RecoverInit, options: RecoverOptions): Promise<Recovery> {
   await findOut(init, options)
   const recovery: Recovery = { entries: 0, values: 0, bytes: 0, missing: [] }
-  const waiting = [...init.items.values()].filter(item => item.type !== 'gone').filter(item => !isHere(init, item))
+  const waiting = [...init.items.values()].filter(item => item.type !== 'gone').filter(item => !isHere(init, item)).values()
   await Promise.all(Array.from({ length: CONCURRENCY }, async () => {
-    for (let item = waiting.shift(); item != null; item = waiting.shift()) {
+    for (const item of waiting) {
       options.signal?.throwIfAborted()
       await recoverOne(init, item, recovery, options)
     }

@@ -27,7 +27,8 @@ import type { ContingencyCatalog, ContingencyComponents, ContingencyMember } fro
 import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './core/outbox.ts'
 import type { ContingencyInit, KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
-import type { Logger } from '@libp2p/interface'
+import type { Logger, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Events of membership that say what became of somebody. */
 const MEMBER_EVENTS = ['member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated'] as const
@@ -75,7 +76,7 @@ export class Running {
     this.#seals = new Seals(privateKey, options.network)
     this.#records = new ContingencyRecords(datastore, this.#seals, log)
     this.blocks = new Blocks(kept, cid => this.own.needs(cid) || this.wards.needs(cid))
-    this.#fetching = new Fetching({ blocks: this.blocks, transfer, source: peer => peerIdFromString(peer) })
+    this.#fetching = new Fetching({ blocks: this.blocks, transfer, source: peer => this.#sourceOf(peer) })
     this.wards = new Wards({
       blocks: this.blocks,
       fetching: this.#fetching,
@@ -153,6 +154,13 @@ export class Running {
   /** Resolves when all that was asked for up to now is carried out. */
   async idle (): Promise<void> {
     await this.#work
+  }
+
+  /** Where somebody is now: it may have come back at another address than it was known at. */
+  #sourceOf (peer: PeerKey): { holder: PeerId, addresses?: Multiaddr[] } {
+    const holder = peerIdFromString(peer)
+
+    return { holder, addresses: this.#init.components.membership.get(holder)?.addresses }
   }
 
   /** Members that are here and may have what this node had. */

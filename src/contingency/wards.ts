@@ -122,9 +122,9 @@ export class Wards {
       onContents: async cids => {
         const old = shelf.coming
         shelf.coming = cids
-        await this.#release(old)
+        await this.#release(without(old, cids))
       }
-    }, { signal })
+    }, { signal, previous: shelf.contents })
     signal.throwIfAborted()
     shelf.contents = contents
   }
@@ -140,7 +140,7 @@ export class Wards {
     const shelf = this.#shelf(ward)
     const old = shelf.needed
     shelf.needed = shelf.contents?.cids ?? new Set()
-    await this.#release(old)
+    await this.#release(without(old, shelf.needed))
 
     if (shelf.served != null) {
       this.#serve(ward, shelf)
@@ -209,7 +209,7 @@ export class Wards {
     now.forEach(entry => known.has(entry) || this.#init.onEntry('entry:added', entry))
   }
 
-  async #release (cids: Set<string>): Promise<void> {
+  async #release (cids: Iterable<string>): Promise<void> {
     for (const cid of cids) {
       await this.#init.blocks.release(CID.parse(cid)).catch((err: unknown) => { this.#init.log.error('could not delete %s - %e', cid, err) })
     }
@@ -221,6 +221,10 @@ export class Wards {
 
     return shelf
   }
+}
+
+function without (cids: Set<string>, others: Set<string>): string[] {
+  return [...cids].filter(cid => !others.has(cid))
 }
 
 function keyOf ({ cid, path, name }: KeptEntry): string {

@@ -16,6 +16,7 @@ import { bundle } from './bundle.ts'
 import { churn } from './churn.ts'
 import { table } from './contest.ts'
 import { contingency } from './contingency.ts'
+import { contingencyScale } from './contingency-scale.ts'
 import { download } from './download.ts'
 import { holders } from './holders.ts'
 import { localSearch } from './local-search.ts'
@@ -42,6 +43,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   holders,
   background,
   churn,
+  'contingency-scale': contingencyScale,
   membership,
   partition,
   contingency,

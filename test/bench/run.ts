@@ -12,6 +12,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { background } from './background.ts'
+import { backup } from './backup.ts'
 import { bundle } from './bundle.ts'
 import { churn } from './churn.ts'
 import { table } from './contest.ts'
@@ -42,6 +43,7 @@ const BENCHMARKS: Record<string, Benchmark> = {
   'local-search': localSearch,
   holders,
   background,
+  backup,
   churn,
   'contingency-scale': contingencyScale,
   membership,

@@ -5,8 +5,11 @@
  * @module
  */
 
+import path from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createNode } from '../../../src/index.ts'
 import type { Part } from '../processes.ts'
 import type { Node, NodeInit } from '../../../src/index.ts'
@@ -56,7 +59,14 @@ export async function node ({ folder, bootstrap, contingency, source }: Setting)
   }
 
   return {
-    info: { startMs, shareMs: performance.now() - begun - startMs, addresses: node.addresses.map(String) },
+    info: {
+      startMs,
+      shareMs: performance.now() - begun - startMs,
+      peerId: String(node.peerId),
+      addresses: node.addresses.map(String),
+      // those who ask for all of very many entries need no list of them
+      entries: [...node.entries()].slice(0, 10).map(({ cid, name, size }) => ({ cid: String(cid), name, size }))
+    },
     run: async task => {
       switch (task.type) {
         case 'share': return share(node, task.path)
@@ -71,6 +81,51 @@ export async function node ({ folder, bootstrap, contingency, source }: Setting)
       }
     },
     stop: async () => { await node.stop() }
+  }
+}
+
+/** What a newcomer is to know of whom it comes to. */
+export interface Host {
+  peerId: string
+  addresses: string[]
+  entries: Array<{ cid: string, name: string, size: number }>
+}
+
+/** How often it is looked how far a backup is, in ms. */
+const TICK = 20
+
+/** Comes into the colony when it is run, and keeps everything of the host; resolves when it has it, or some of it. */
+export async function keeper ({ folder, room }: { folder: string, room: number }): Promise<Part<{ host: Host, until: 'begun' | 'complete' }>> {
+  let node: Node | undefined
+
+  return {
+    run: async ({ host, until }) => {
+      node ??= await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: host.addresses, contingency: { room } })
+      const isThere = (): boolean => until === 'begun' ? node!.libp2p.services.transfer.downloaded > MIB : node!.contingency.status().wards.some(({ complete }) => complete)
+
+      while (!isThere()) {
+        await new Promise(resolve => { setTimeout(resolve, TICK) })
+      }
+
+      return { downloaded: node.libp2p.services.transfer.downloaded }
+    },
+    stop: async () => { await node?.stop({ signal: AbortSignal.timeout(1) }) }
+  }
+}
+
+/** Comes into the colony when it is run, and downloads one file of the host. */
+export async function downloader ({ folder }: { folder: string }): Promise<Part<{ host: Host, file: string }>> {
+  let node: Node | undefined
+
+  return {
+    run: async ({ host: { peerId, addresses, entries }, file }) => {
+      node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: addresses, contingency: false })
+      const { cid, name, size } = entries.find(({ name }) => name === file)!
+      await node.download(cid, { name, size, sources: [{ holder: peerIdFromString(peerId), addresses: addresses.map(address => multiaddr(address)) }] })
+
+      return { path: path.join(folder, 'downloads', name) }
+    },
+    stop: async () => { await node?.stop() }
   }
 }
 

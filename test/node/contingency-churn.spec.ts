@@ -41,6 +41,7 @@ describe('a colony of processes in which some are killed, some stop, and others 
       interval: 3_000,
       contingency: { room: 256 * MIB, grace: 3_000, handoverTimeout: 5_000 },
       seed: 1,
+      losses: { most: 2, within: Infinity },
       recoveries: 2,
       log: line => { lines.push(line) }
     })

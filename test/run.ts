@@ -1,7 +1,9 @@
 /**
- * Runs all tests: in Node, and beside that in a browser, whose report follows.
- * Most of them wait for something most of the time, so both take hardly longer
- * than one.
+ * Runs all tests: those of the parts, and beside them those of the whole, and
+ * those that run in a browser. Most of them wait for something most of the
+ * time, so all three take hardly longer than the longest.
+ *
+ * What the first says is shown as it comes; the others follow in the end.
  *
  * @module
  */
@@ -11,8 +13,13 @@ import { createRequire } from 'node:module'
 import { buffer } from 'node:stream/consumers'
 import type { ChildProcess } from 'node:child_process'
 
-const SPECS = 'test/{unit,service,vectors,integration,simulation,node,docs,end-to-end}/**/*.spec.ts'
 const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
+
+const RUNS = [
+  [MOCHA, 'test/{unit,service,vectors,integration,simulation,node}/**/*.spec.ts'],
+  [MOCHA, 'test/{docs,end-to-end}/**/*.spec.ts'],
+  ['test/browser/run.ts']
+]
 
 /** The exit code; 1 if a signal ended it. */
 async function end (child: ChildProcess): Promise<number> {
@@ -22,17 +29,18 @@ async function end (child: ChildProcess): Promise<number> {
   })
 }
 
-const inNode = spawn(process.execPath, [MOCHA, SPECS], { stdio: 'inherit' })
-const inBrowser = spawn(process.execPath, ['test/browser/run.ts'], { stdio: ['ignore', 'pipe', 'pipe'] })
-const said = Promise.all([buffer(inBrowser.stdout), buffer(inBrowser.stderr)])
-process.once('SIGINT', () => { inBrowser.kill() })
-process.once('SIGTERM', () => {
-  inNode.kill()
-  inBrowser.kill()
-})
+const [first, ...others] = RUNS
+const shown = spawn(process.execPath, first, { stdio: 'inherit' })
+const heard = others.map(args => spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
+const said = Promise.all(heard.map(async ({ stdout, stderr }) => Promise.all([buffer(stdout), buffer(stderr)])))
+process.once('SIGINT', () => { heard.forEach(child => { child.kill() }) })
+process.once('SIGTERM', () => { [shown, ...heard].forEach(child => { child.kill() }) })
 
-const codes = await Promise.all([end(inNode), end(inBrowser)])
-const [out, err] = await said
-process.stdout.write(out)
-process.stderr.write(err)
+const codes = await Promise.all([shown, ...heard].map(end))
+
+for (const [out, err] of await said) {
+  process.stdout.write(out)
+  process.stderr.write(err)
+}
+
 process.exitCode = codes.some(code => code !== 0) ? 1 : 0

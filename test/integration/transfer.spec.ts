@@ -234,7 +234,7 @@ describe('transfer between nodes', function () {
     await shareBytes(ben, bytes)
     const stopping: Array<Promise<void>> = []
     const download = cleo.services.transfer.download(cid, {
-      patience: 1_000,
+      patience: 5_000,
       sources: [sourceOf(ada), sourceOf(ben)],
       onProgress: ({ type, detail }) => {
         if (type === 'transfer:progress' && detail.bytes > 3 * MIB && stopping.length === 0) {

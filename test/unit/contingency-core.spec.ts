@@ -175,6 +175,21 @@ describe('contingency core: who is believed', () => {
     expect(node.epoch).to.be.above(before)
   })
 
+  it('whoever has something newer is not waited for with what it had before, which nobody has any more', () => {
+    const node = new Node('a', 'b', 'c')
+    node.protect()
+    const old = node.core.ward.assignment as Assignment
+    const [other] = ['a', 'b', 'c'].filter(peer => !node.named.includes(peer))
+    const keeps = (held: Assignment): void => { node.hear(other, { type: 'keep', appointment: { assignment: old }, held }) }
+    keeps(assignment('self', old.epoch - 1, [other], 'older'))
+    node.tell({ type: 'merged', root: 'older', ok: false })
+    expect(node.core.ward.isMerging).to.equal(true)
+    expect(node.count('send')).to.equal(0)
+    keeps(old)
+    expect(node.core.ward.isMerging).to.equal(false)
+    expect(node.outputs.flatMap(output => output.type === 'send' ? [[output.to, output.message.type]] : [])).to.deep.include([other, 'release'])
+  })
+
   it('what was fetched counts for what it was fetched for', () => {
     const node = new Node('w', 'b')
     node.hear('w', { type: 'offer', appointment: { assignment: assignment('w', 1, ['self', 'b']) }, sources: [], urgent: false })

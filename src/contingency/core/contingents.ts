@@ -282,11 +282,25 @@ export class Contingents {
   /** When something is to be done next, in ms; what is overdue waits for something to change. */
   due (size: number): number {
     const { peers, out } = this.#init
-    const named = [...this.named].flatMap(([peer, contingent]) => peers.isHere(peer) ? [contingent.askAt, this.#patience(contingent, size)] : [this.#missedAt(peer)])
-    const former = [...this.former].filter(([peer]) => peers.isHere(peer)).map(([, { askAt }]) => askAt)
-    const refused = this.complete ? Infinity : this.#refusals.next
+    let due = Infinity
+    const consider = (time: number): void => { due = time > out.now && time < due ? time : due }
 
-    return Math.min(...[...named, ...former, refused].filter(due => due > out.now))
+    for (const [peer, contingent] of this.named) {
+      if (peers.isHere(peer)) {
+        consider(contingent.askAt)
+        consider(this.#patience(contingent, size))
+      } else {
+        consider(this.#missedAt(peer))
+      }
+    }
+
+    for (const [peer, { askAt }] of this.former) {
+      consider(peers.isHere(peer) ? askAt : Infinity)
+    }
+
+    consider(this.complete ? Infinity : this.#refusals.next)
+
+    return due
   }
 
   /** Waits no longer for those who are here and do not do what they should. */

@@ -91,6 +91,15 @@ export class Merges {
     }
   }
 
+  /** What somebody has now is of this epoch; whatever it had before and that is not in there, it has deleted. */
+  moved (from: PeerKey, epoch: number): void {
+    for (const [root, { assignment, sources, others }] of this.#unmerged) {
+      if (assignment.epoch < epoch && sources.delete(from) && sources.size === 0 && others.length === 0) {
+        this.#unmerged.delete(root)
+      }
+    }
+  }
+
   merged (root: string, ok: boolean): void {
     const unmerged = this.#unmerged.get(root)
 

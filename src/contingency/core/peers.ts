@@ -19,14 +19,16 @@ interface Peer {
   since: number
 }
 
-/** Ranks that are remembered; each costs a hash to find again. */
-const MAX_RANKS = 20_000
+/** Wards whose members' turns are remembered; each turn costs a hash to find again. */
+const MAX_RANKINGS = 32
 
 /** Members, as this node sees them, itself left out. */
 export class Peers {
   readonly #self: PeerKey
   readonly #peers = new Map<PeerKey, Peer>()
-  readonly #draws = new Map<string, number>()
+
+  /** Whose turn it is for whom, by ward: see {@link rank}. */
+  readonly #rankings = new Map<PeerKey, Map<PeerKey, number>>()
   #begun?: number
 
   constructor (self: PeerKey) {
@@ -108,9 +110,10 @@ export class Peers {
    * (Schindelhauer and Schomaker, SPAA 2005: `-w / ln(h)`).
    */
   rank (ward: PeerKey, peers: PeerKey[]): PeerKey[] {
-    const scores = new Map(peers.map(peer => [peer, Math.max(this.#peers.get(peer)?.weight ?? 1, 1e-9) / -Math.log(this.#draw(ward, peer))]))
+    const ranking = this.#rankingOf(ward)
+    const scored = peers.map(peer => ({ peer, score: Math.max(this.#peers.get(peer)?.weight ?? 1, 1e-9) * turnOf(ranking, ward, peer) }))
 
-    return [...peers].sort((a, b) => (scores.get(b) as number) - (scores.get(a) as number) || (a < b ? -1 : 1))
+    return scored.sort((a, b) => b.score - a.score || (a.peer < b.peer ? -1 : 1)).map(({ peer }) => peer)
   }
 
   /** Who has been gone for longest counts as never heard of, which is the same; where nobody is gone, nobody is forgotten. */
@@ -124,22 +127,36 @@ export class Peers {
     }
   }
 
-  /** A number between 0 and 1 that is the same everywhere, from 48 bits of a hash. */
-  #draw (ward: PeerKey, peer: PeerKey): number {
-    const key = `${ward} ${peer}`
-    let draw = this.#draws.get(key)
+  #rankingOf (ward: PeerKey): Map<PeerKey, number> {
+    const ranking = this.#rankings.get(ward) ?? new Map<PeerKey, number>()
 
-    if (draw == null) {
-      const hash = sha256(utf8ToBytes(key))
-      draw = (new DataView(hash.buffer, hash.byteOffset).getUint32(0) * 65_536 + (hash[4] << 8 | hash[5]) + 0.5) / 2 ** 48
-
-      if (this.#draws.size >= MAX_RANKS) {
-        this.#draws.clear()
+    if (!this.#rankings.has(ward)) {
+      // as many wards as members, and none for long
+      if (this.#rankings.size >= MAX_RANKINGS) {
+        this.#rankings.delete(this.#rankings.keys().next().value as PeerKey)
       }
 
-      this.#draws.set(key, draw)
+      this.#rankings.set(ward, ranking)
     }
 
-    return draw
+    if (ranking.size > MAX_PEERS) {
+      ranking.clear()
+    }
+
+    return ranking
   }
+}
+
+/** `-1 / ln(h)`, with a number `h` between 0 and 1 that is the same everywhere, from 48 bits of a hash. */
+function turnOf (ranking: Map<PeerKey, number>, ward: PeerKey, peer: PeerKey): number {
+  let turn = ranking.get(peer)
+
+  if (turn == null) {
+    const hash = sha256(utf8ToBytes(`${ward} ${peer}`))
+    const h = (new DataView(hash.buffer, hash.byteOffset).getUint32(0) * 65_536 + (hash[4] << 8 | hash[5]) + 0.5) / 2 ** 48
+    turn = -1 / Math.log(h)
+    ranking.set(peer, turn)
+  }
+
+  return turn
 }

@@ -194,6 +194,7 @@ export class Ward {
   #kept (from: PeerKey, { appointment, held }: Extract<Message, { type: 'keep' }>): void {
     this.#heard(from, appointment)
     this.#merges.add(from, held ?? appointment.assignment, false)
+    this.#merges.moved(from, held?.epoch ?? 0)
 
     if (this.contingents.remember(from)) {
       this.#save()

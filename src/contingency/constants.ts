@@ -76,6 +76,9 @@ export const MAX_PEERS = 10_000
 /** Greatest weight of a member: no one should be able to make itself everybody's first choice. */
 export const MAX_WEIGHT = 16
 
+/** Who comes next may appoint others in the place of a member that is gone when who comes before has not done so for so long, in ms. */
+export const TURN_PATIENCE = 15_000
+
 /** Times in a row at which others may be appointed in the place of a member that is gone. */
 export const MAX_GENERATION = 1_000_000
 

@@ -1,10 +1,9 @@
 import { TypedEventEmitter } from 'main-event'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CustomProgressEvent } from 'progress-events'
-import { delay, waitFor } from '../delay.ts'
+import { waitFor } from '../delay.ts'
 import { NotStartedError } from '../errors.ts'
 import { checkInit } from './check-init.ts'
-import { keepersOf } from './core/messages.ts'
 import { describe } from './describe.ts'
 import { recover } from './recover.ts'
 import { Running } from './running.ts'
@@ -17,9 +16,6 @@ import type { Vault } from './vault.ts'
 import type { PeerKey } from '../core.ts'
 import type { AbortOptions, Logger, PeerId, Startable } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
-
-/** How often it is looked at whether leaving still makes sense, in ms. */
-const LEAVE_TICK = 50
 
 export class ContingencyService extends TypedEventEmitter<ContingencyEvents> implements Contingency, Startable {
   readonly [Symbol.toStringTag] = '@formicary/contingency'
@@ -136,39 +132,20 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
     return this.#assertRunning().own.forget(cid)
   }
 
-  async leave (options: AbortOptions = {}): Promise<void> {
+  async leave ({ signal }: AbortOptions = {}): Promise<void> {
     if (this.#running != null) {
-      this.#leaving ??= this.#leave(this.#running, options.signal ?? AbortSignal.timeout(this.#options.handoverTimeout))
-      await this.#leaving
+      this.#leaving ??= this.#leave(this.#running, signal ?? AbortSignal.timeout(this.#options.handoverTimeout))
+      await waitFor(this.#leaving, signal).catch(() => {})
     }
   }
 
   async #leave (running: Running, signal: AbortSignal): Promise<void> {
     const { core } = running
     running.tell({ type: 'leave' })
-    await waitFor(running.own.publish(), signal).catch(() => {})
-    // there is nobody to take over: that is no reason to stay
-    const isHopeless = (ward: PeerKey): boolean => {
-      const kept = core.keeper.kept.get(ward)
-
-      return kept == null || core.peers.candidates(ward).every(peer => keepersOf(kept.appointment).includes(peer) && kept.isNamed)
-    }
-
-    // what was shared a moment ago is to be had by those who are about to fetch it
-    const isSafe = (): boolean => {
-      const { ward: { contingents, isCurrent }, peers } = core
-      const nobody = peers.candidates(this.#components.peerId.toString()).length === 0
-
-      return running.own.items.live === 0 || nobody || (isCurrent && [...contingents.named.keys()].every(peer => !peers.isHere(peer) || contingents.isVerified(peer)))
-    }
-
-    while (!signal.aborted && !(core.keeper.unfinished.every(isHopeless) && isSafe())) {
-      await delay(LEAVE_TICK, { signal }).catch(() => {})
-    }
-
+    const inTime = await running.mayLeave(joined(running.ended.signal, { signal })).then(() => true, () => false)
     const wards = core.keeper.unfinished.map(peer => peerIdFromString(peer))
 
-    if (wards.length > 0 || !isSafe()) {
+    if (wards.length > 0 || !inTime) {
       this.safeDispatchEvent('contingency:at-risk', { detail: { wards } })
     }
 

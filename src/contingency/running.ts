@@ -8,6 +8,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
 import { optionalComponent } from '../components.ts'
+import { waitFor } from '../delay.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
 import { Blocks } from './blocks.ts'
@@ -65,6 +66,8 @@ export class Running {
 
   /** When each member that is here has started, in s since 1970. */
   readonly #epochs = new Map<PeerKey, number>()
+
+  #mayLeave = Promise.withResolvers<void>()
 
   /** What is carried out: one thing after another. */
   #work: Promise<void> = Promise.resolve()
@@ -148,6 +151,15 @@ export class Running {
   tell (input: ContingencyInput): void {
     if (!this.ended.signal.aborted) {
       this.#driver?.handle(input)
+    }
+  }
+
+  /** Resolves once nothing is gained when this node stays, or rejects with the reason of the signal. */
+  async mayLeave (signal: AbortSignal): Promise<void> {
+    await waitFor(this.own.publish(), signal)
+
+    while (!this.core.mayLeave) {
+      await waitFor(this.#mayLeave.promise, signal)
     }
   }
 
@@ -262,8 +274,9 @@ export class Running {
         this.#offer()
         break
       case 'serve': this.wards.serve(output.ward, output.on); break
-      // whoever waits for it looks at what is unfinished
-      case 'left': break
+      case 'may-leave':
+        this.#mayLeave.resolve()
+        this.#mayLeave = Promise.withResolvers()
     }
   }
 

@@ -36,6 +36,9 @@ export function emptyDisk (): Disk {
 
 export class SimKeeper {
   readonly peer: PeerKey
+
+  /** How good a contingent it is. */
+  readonly weight: number
   up = false
   disk = emptyDisk()
   core!: ContingencyCore
@@ -52,12 +55,14 @@ export class SimKeeper {
   readonly #timers = new Map<string, number>()
   readonly #fetches = new Map<PeerKey, number>()
   readonly #world: ContingencyWorld
+  #leaving = false
   #busy = false
   readonly #inputs: ContingencyInput[] = []
 
-  constructor (world: ContingencyWorld, peer: PeerKey) {
+  constructor (world: ContingencyWorld, peer: PeerKey, weight: number) {
     this.#world = world
     this.peer = peer
+    this.weight = weight
   }
 
   start (disk = this.disk): void {
@@ -65,6 +70,7 @@ export class SimKeeper {
     this.life++
     this.up = true
     this.hasLeft = false
+    this.#leaving = false
     this.disk = disk
     // what a crash left behind
     disk.copies.forEach((_, ward) => disk.kept.has(ward) || disk.copies.delete(ward))
@@ -139,6 +145,9 @@ export class SimKeeper {
           break
         }
       }
+
+      this.#leaving ||= next.type === 'leave'
+      this.hasLeft ||= this.#leaving && this.core.keeper.unfinished.length === 0
     }
 
     this.#busy = this.life === life ? false : this.#busy
@@ -174,7 +183,6 @@ export class SimKeeper {
         this.serving[output.on ? 'add' : 'delete'](output.ward)
         world.onServe?.(output.ward, output.on)
         break
-      case 'left': this.hasLeft = true; break
     }
   }
 

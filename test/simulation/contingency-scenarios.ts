@@ -217,6 +217,19 @@ export function serving (seed: number): { sinceCrash: number, sinceSuspicion: nu
   return { sinceCrash: servedAt - crashedAt, sinceSuspicion: servedAt - suspectedAt }
 }
 
+/**
+ * How many have everything of a ward that is gone for good, among them one in
+ * the place of the ward itself, some time after the grace.
+ */
+export function wholeAgain (seed: number): number {
+  const world = colony({ seed, size: 8 })
+  const ward = world.get(`p${seed % 8}`)
+  world.crash(ward)
+  world.run(2 * world.grace)
+
+  return Math.min(...[...ward.data.keys()].map(name => world.holders(ward.peer, name).length))
+}
+
 /** Bytes that are copied because a member was away for most of the grace. */
 export function shortAbsence (seed: number): number {
   const world = colony({ seed, size: 8 })

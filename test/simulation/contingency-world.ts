@@ -99,7 +99,7 @@ export class ContingencyWorld {
 
     for (let i = 0; i < init.size; i++) {
       const peer = `p${i}`
-      this.members.set(peer, new SimKeeper(this, peer))
+      this.members.set(peer, new SimKeeper(this, peer, 2 ** Math.floor(this.random() * 3)))
     }
   }
 
@@ -141,7 +141,7 @@ export class ContingencyWorld {
 
   /** Another node with the key of a member, on a disk of its own. */
   twin (peer: PeerKey): SimKeeper {
-    const twin = new SimKeeper(this, peer)
+    const twin = new SimKeeper(this, peer, this.get(peer).weight)
     this.twins.set(peer, twin)
 
     return twin
@@ -335,7 +335,7 @@ export class ContingencyWorld {
       if (other.peer !== member.peer && other.up) {
         this.clock.after(100 + this.random() * 900, () => {
           if (member.life === life && other.up && other.side === member.side) {
-            member.tell({ type: 'member', peer: other.peer, state: 'alive', weight: 1 })
+            member.tell({ type: 'member', peer: other.peer, state: 'alive', weight: this.#weigh(other) })
           }
         })
       }
@@ -374,7 +374,7 @@ export class ContingencyWorld {
       const apart = member.side !== other.side
 
       if (other.life === life && other.up && apart === (state !== 'alive')) {
-        member.tell({ type: 'member', peer: other.peer, state, weight: 1 })
+        member.tell({ type: 'member', peer: other.peer, state, weight: this.#weigh(other) })
       }
     })
   }
@@ -387,11 +387,16 @@ export class ContingencyWorld {
           const isNear = other.side === member.side
 
           if (stillSo() && (isNear || state !== 'alive')) {
-            other.tell({ type: 'member', peer: member.peer, state: isNear || state !== 'left' ? state : 'down', weight: 1 })
+            other.tell({ type: 'member', peer: member.peer, state: isNear || state !== 'left' ? state : 'down', weight: this.#weigh(member) })
           }
         })
       }
     }
+  }
+
+  /** Not all see the same: who has been up for longer counts for more, and is not weighed anew all the time. */
+  #weigh ({ weight }: SimKeeper): number {
+    return this.random() < 0.5 ? weight : weight * 1.5
   }
 
   #note (what: string): void {

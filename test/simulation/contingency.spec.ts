@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { bothSidesAppoint, busiest, chaos, handover, handoverBytes, HANDOVERS, oldCatalog, serving, shortAbsence, twoWithOneKey } from './contingency-scenarios.ts'
+import { bothSidesAppoint, busiest, chaos, handover, handoverBytes, HANDOVERS, oldCatalog, serving, shortAbsence, twoWithOneKey, wholeAgain } from './contingency-scenarios.ts'
 import { LONG } from './long.ts'
 import type { Outcome } from './contingency-scenarios.ts'
 
@@ -61,6 +61,10 @@ describe('contingency, simulated', function () {
     const times = seeds(LONG ? 500 : 30).map(serving)
     expect(median(times.map(({ sinceCrash }) => sinceCrash))).to.be.at.most(3_000)
     expect(Math.max(...times.map(({ sinceSuspicion }) => sinceSuspicion))).to.be.within(0, 1_000)
+  })
+
+  it('as many as before have everything of a ward that is gone for good, however differently its contingents weigh each other', () => {
+    expect(seeds(LONG ? 1_000 : 50).map(wholeAgain).filter(copies => copies !== 3)).to.deep.equal([])
   })
 
   it('nothing is copied when a member is back within the grace', () => {

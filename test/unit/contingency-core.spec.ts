@@ -1,7 +1,8 @@
 import { expect } from 'chai'
-import { HEARTBEAT, KEEP_TIME, MAX_FORMER, MAX_MERGES, SIGN_PAUSE } from '../../src/contingency/constants.ts'
+import { GRACE_JITTER, HEARTBEAT, KEEP_TIME, MAX_FORMER, MAX_MERGES, SIGN_PAUSE, TURN_PATIENCE } from '../../src/contingency/constants.ts'
 import { ContingencyCore } from '../../src/contingency/core/contingency.ts'
 import { seededRandom } from '../../src/random.ts'
+import type { Kept } from '../../src/contingency/core/kept.ts'
 import type { Appointment, Assignment, Message, Receipt } from '../../src/contingency/core/messages.ts'
 import type { ContingencyInput, ContingencyOutput } from '../../src/contingency/core/outbox.ts'
 
@@ -42,6 +43,8 @@ class Node {
 
       if (output.type === 'assign') {
         this.tell({ type: 'assigned', assignment: { ...output.assignment, envelope: ENVELOPE } })
+      } else if (output.type === 'take-over') {
+        this.tell({ type: 'taken-over', assignment: output.assignment, takeover: { ...output.takeover, envelope: ENVELOPE } })
       }
     }
   }
@@ -196,6 +199,46 @@ describe('contingency core: who is believed', () => {
     node.hear('w', { type: 'offer', appointment: { assignment: assignment('w', 2, ['b'], 'newer') }, sources: [], urgent: false })
     node.tell({ type: 'fetched', ward: 'w', root: ROOT, ok: true })
     expect(node.core.keeper.kept.get('w')?.held?.root).to.equal(ROOT)
+  })
+})
+
+describe('contingency core: who acts in the place of a ward', () => {
+  /** A node that has everything of a ward that is gone, as has another, and for which `third` could keep it too. */
+  function orphaned (isFirst: boolean): Node {
+    const node = new Node('b', 'third')
+    const ward = ['w1', 'w2', 'w3', 'w4', 'w5', 'w6'].find(peer => (node.core.peers.draw(peer, ['self', 'b'])[0] === 'self') === isFirst) as string
+    const wanted = assignment(ward, 1, ['self', 'b'])
+    node.see(ward)
+    node.keep({ assignment: wanted })
+    node.hear('b', { type: 'receipt', receipt: receipt('b', 1, { ward }) })
+    node.outputs = []
+    node.see(ward, 'down')
+
+    return node
+  }
+
+  it('is the first of those who have everything', () => {
+    const node = orphaned(true)
+    node.wait(60_000 * (1 + GRACE_JITTER))
+    expect(node.count('take-over')).to.equal(1)
+    expect(node.outputs.find(({ type }) => type === 'take-over')).to.have.nested.property('takeover.contingents').that.has.members(['self', 'b', 'third'])
+  })
+
+  it('is the next if the first does nothing', () => {
+    const node = orphaned(false)
+    node.wait(60_000 + TURN_PATIENCE - 1_000)
+    expect(node.count('take-over')).to.equal(0)
+    node.wait(60_000 * GRACE_JITTER + 2_000)
+    expect(node.count('take-over')).to.equal(1)
+  })
+
+  it('is nobody else once the first has done it', () => {
+    const node = orphaned(false)
+    const { assignment: from } = (node.core.keeper.kept.values().next().value as Kept).appointment
+    node.wait(60_000 * (1 + GRACE_JITTER))
+    node.hear('b', { type: 'offer', appointment: taken('b', ['b', 'self', 'third'], 1, from), sources: [], urgent: false })
+    node.wait(2 * TURN_PATIENCE)
+    expect(node.count('take-over')).to.equal(0)
   })
 })
 

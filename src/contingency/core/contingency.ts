@@ -39,6 +39,8 @@ export class ContingencyCore implements Core<ContingencyInput, ContingencyOutput
   readonly #self: PeerKey
   readonly #out = new Outbox()
   #begun = false
+  #leaving = false
+  #mayLeave = false
 
   constructor ({ ward, kept = [], ...init }: ContingencyCoreInit) {
     this.#self = init.self
@@ -46,6 +48,11 @@ export class ContingencyCore implements Core<ContingencyInput, ContingencyOutput
     const parts = { ...init, peers: this.peers, out: this.#out }
     this.ward = new Ward({ ...parts, record: ward })
     this.keeper = new Keeper({ ...parts, records: kept })
+  }
+
+  /** `true` if nothing is gained when this node stays: others have what it has and keeps, as far as there are others. */
+  get mayLeave (): boolean {
+    return this.ward.mayLeave && this.keeper.mayLeave
   }
 
   handle (input: ContingencyInput, now: number): ContingencyOutput[] {
@@ -68,8 +75,12 @@ export class ContingencyCore implements Core<ContingencyInput, ContingencyOutput
       case 'taken-over': this.keeper.takenOver(input.takeover, input.assignment); break
       case 'fetched': this.keeper.fetched(input.ward, input.root, input.ok, input.full === true); break
       case 'room': this.#room(input.bytes, input.wards); break
-      case 'leave': this.keeper.leave(); break
+      case 'leave':
+        this.#leaving = true
+        this.keeper.leave()
     }
+
+    this.#checkLeave()
 
     return this.#out.take()
   }
@@ -113,6 +124,15 @@ export class ContingencyCore implements Core<ContingencyInput, ContingencyOutput
       this.keeper.member(peer, isBack)
     } else {
       this.ward.plan()
+    }
+  }
+
+  #checkLeave (): void {
+    const before = this.#mayLeave
+    this.#mayLeave = this.#leaving && this.mayLeave
+
+    if (this.#mayLeave && !before) {
+      this.#out.put({ type: 'may-leave' })
     }
   }
 

@@ -32,7 +32,6 @@ export class Keeper {
   readonly #init: KeeperInit
   #room = { bytes: 0, wards: 0 }
   #leaving = false
-  #left = false
 
   constructor (init: KeeperInit) {
     this.#init = init
@@ -59,7 +58,7 @@ export class Keeper {
   /** @param isBack - it is here and was not before */
   member (peer: PeerKey, isBack: boolean): void {
     this.kept.forEach(kept => { kept.member(peer, isBack) })
-    this.#checkLeft()
+    this.#letGo()
   }
 
   timer (ward: PeerKey): void {
@@ -71,7 +70,7 @@ export class Keeper {
       this.#drop(ward)
     }
 
-    this.#checkLeft()
+    this.#letGo()
   }
 
   fetched (ward: PeerKey, root: string, ok: boolean, full: boolean): void {
@@ -100,7 +99,7 @@ export class Keeper {
       default: this.#answered(from, message)
     }
 
-    this.#checkLeft()
+    this.#letGo()
   }
 
   failed (peer: PeerKey): void {
@@ -111,7 +110,12 @@ export class Keeper {
   leave (): void {
     this.#leaving = true
     this.kept.forEach(kept => { kept.leave() })
-    this.#checkLeft()
+    this.#letGo()
+  }
+
+  /** `true` if nobody will take over anything more from this node. */
+  get mayLeave (): boolean {
+    return [...this.kept.values()].every(kept => kept.mayGo || kept.isHopeless)
   }
 
   /** Wards whose data nobody else is known to have taken over. */
@@ -207,17 +211,13 @@ export class Keeper {
     this.#init.out.put({ type: 'drop', ward })
   }
 
-  #checkLeft (): void {
+  /** Before it goes, this node deletes what others have from it. */
+  #letGo (): void {
     for (const [ward, kept] of this.#leaving ? this.kept : []) {
       if (kept.isHandedOver) {
         this.#init.out.event({ type: 'handed-over', ward, contingents: keepersOf(kept.appointment) })
         this.#drop(ward)
       }
-    }
-
-    if (this.#leaving && !this.#left && this.unfinished.length === 0) {
-      this.#left = true
-      this.#init.out.put({ type: 'left' })
     }
   }
 }

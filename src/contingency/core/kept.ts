@@ -8,14 +8,14 @@
  * @module
  */
 
-import { MAX_GENERATION, OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
+import { OFFER_RETRY, SETTLE_TIME } from '../constants.ts'
 import { Absence } from './absence.ts'
-import { Contingents } from './contingents.ts'
+import { Deputy } from './deputy.ts'
 import { Fetching } from './fetching.ts'
 import { Greeting } from './greeting.ts'
-import { compareAppointments, isSameSet, keepersOf } from './messages.ts'
-import { Pace } from './pace.ts'
+import { compareAppointments, keepersOf } from './messages.ts'
 import { isAcceptable, isProved } from './trust.ts'
+import type { Situation } from './deputy.ts'
 import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
 import type { KeeperInit } from './keeper.ts'
 import type { KeptRecord } from './outbox.ts'
@@ -31,10 +31,8 @@ export class Kept {
   held?: Assignment
 
   readonly #init: KeeperInit
-  readonly #contingents: Contingents
+  readonly #deputy: Deputy
   readonly #absence: Absence
-  readonly #pace = new Pace()
-
   readonly #fetching: Fetching
   #sources: PeerKey[] = []
   #leaving = false
@@ -43,9 +41,6 @@ export class Kept {
   #sayLeaving = 0
   readonly #greeting = new Greeting()
 
-  /** When others may be appointed once more, in ms. */
-  #appointAt = Infinity
-
   constructor (init: KeeperInit, record: KeptRecord) {
     this.#init = init
     this.appointment = record.appointment
@@ -53,8 +48,8 @@ export class Kept {
     this.held = record.held
     this.#fetching = new Fetching(init.out)
     this.#absence = new Absence(init, this.ward, record.goneSince)
-    this.#contingents = new Contingents({ ...init, ward: this.ward, copies: Math.max(1, this.assignment.contingents.length - 1) })
-    this.#contingents.name(this.#others())
+    this.#deputy = new Deputy(init, this.appointment)
+    this.#deputy.appointed(this.appointment)
   }
 
   get ward (): PeerKey {
@@ -94,11 +89,18 @@ export class Kept {
     return this.held == null || this.isHandedOver
   }
 
+  /** `true` if there is nobody else whom this node could ask to keep it: that is no reason to stay. */
+  get isHopeless (): boolean {
+    const keepers = keepersOf(this.appointment)
+
+    return this.isNamed && this.#init.peers.candidates(this.ward).every(peer => keepers.includes(peer))
+  }
+
   /** `true` if the ward is gone, this node wants to go, and as many as the ward wanted have everything that this node has, without it. */
   get isHandedOver (): boolean {
     const { size, epoch, contingents } = this.assignment
 
-    return this.#leaving && !this.#absence.isWardHere && !this.isNamed && this.#contingents.isCovered(this.quota, size, epoch, contingents.length)
+    return this.#leaving && !this.#absence.isWardHere && !this.isNamed && this.#deputy.contingents.isCovered(this.quota, size, epoch, contingents.length)
   }
 
   begin (): void {
@@ -112,10 +114,10 @@ export class Kept {
   /** Something is known of a member; `isBack` if it is here and was not before. */
   member (peer: PeerKey, isBack: boolean): void {
     if (isBack) {
-      this.#contingents.revive(peer)
+      this.#deputy.contingents.revive(peer)
     }
 
-    if (peer === this.ward || this.#contingents.get(peer) != null || !this.#absence.isWardHere) {
+    if (peer === this.ward || this.#deputy.contingents.get(peer) != null || !this.#absence.isWardHere) {
       this.look()
     }
   }
@@ -134,8 +136,7 @@ export class Kept {
     this.quota = quota
 
     if (isNew) {
-      this.#contingents.name(this.#others())
-      this.#contingents.renew(this.assignment.root)
+      this.#deputy.appointed(appointment)
     }
 
     if (this.isNamed && (!this.isComplete || more) && (!this.#fetching.has(this.assignment.root) || more)) {
@@ -202,18 +203,18 @@ export class Kept {
     switch (message.type) {
       case 'accept':
         if (message.epoch === epoch) {
-          this.#contingents.accepted(from, message.quota)
+          this.#deputy.contingents.accepted(from, message.quota)
         }
         break
       case 'receipt':
         if (message.receipt.by === from && message.receipt.root === root && message.receipt.epoch === epoch) {
-          this.#contingents.holds(message.receipt)
+          this.#deputy.contingents.holds(message.receipt)
         }
         break
-      case 'released': this.#contingents.released(from); break
+      case 'released': this.#deputy.contingents.released(from); break
       case 'refuse':
         if (message.reason !== 'stale') {
-          this.#contingents.refused(from, message.reason)
+          this.#deputy.contingents.refused(from, message.reason)
         } else if (message.appointment != null) {
           this.heard(from, message.appointment)
         }
@@ -223,7 +224,7 @@ export class Kept {
   }
 
   failed (peer: PeerKey): void {
-    this.#contingents.failed(peer)
+    this.#deputy.contingents.failed(peer)
     this.look()
   }
 
@@ -237,7 +238,7 @@ export class Kept {
   }
 
   takenOver (takeover: Takeover, assignment: Assignment): void {
-    this.#pace.end()
+    this.#deputy.signed()
 
     if (assignment.epoch === this.assignment.epoch && assignment.root === this.assignment.root && compareAppointments({ assignment, takeover }, this.appointment) > 0) {
       this.appointed({ assignment, takeover }, [], this.quota)
@@ -278,8 +279,12 @@ export class Kept {
 
     if (this.#absence.isWardHere) {
       this.#sayGoodbye()
+    }
+
+    if (this.#isActing) {
+      this.#deputy.act(this.#situation)
     } else {
-      this.#restore()
+      this.#deputy.rest()
     }
 
     out.timer(`kept ${this.ward}`, this.#due())
@@ -309,61 +314,13 @@ export class Kept {
     }
   }
 
-  /**
-   * Appoints others, if it is this node's turn, and asks those who were. All
-   * others ask too when the time has come: whose turn it is may have lost what
-   * it had, and not know that there was anything.
-   */
-  #restore (): void {
-    const { self } = this.#init
-    this.#appointAt = Infinity
-
-    if (!this.isComplete) {
-      return
-    }
-
-    if (this.#leaving || (this.#absence.isLong && this.#isLead())) {
-      this.#appoint()
-    }
-
-    if (this.boss === self || (this.#absence.isLong && this.isNamed)) {
-      this.#contingents.loseHope(this.assignment.size)
-      const sources = [self, ...this.#others().filter(peer => this.#contingents.isVerified(peer))]
-      this.#contingents.ask(this.appointment, sources, this.#leaving)
-    }
+  /** `true` if this node can act in the place of the ward. */
+  get #isActing (): boolean {
+    return !this.#absence.isWardHere && this.isComplete
   }
 
-  /** `true` if this node is the first of those who are here and have everything. */
-  #isLead (): boolean {
-    const { self, peers } = this.#init
-    const others = this.#others().filter(peer => this.#contingents.isVerified(peer))
-
-    return this.isNamed && peers.rank(this.ward, [self, ...others])[0] === self
-  }
-
-  /** Names others in the place of those who are gone, or about to go. */
-  #appoint (): void {
-    const { self, out, peers } = this.#init
-    // of who crashed the copy counts that it had itself; who said goodbye has it still
-    this.#contingents.copies = this.assignment.contingents.length - (this.#leaving || peers.isDown(this.ward) ? 0 : 1)
-    const others = this.#contingents.choose()
-    const keepers = this.#leaving ? (others.length > 0 ? others : [self]) : [self, ...others]
-    const generation = (this.appointment.takeover?.generation ?? 0) + 1
-
-    if (generation > MAX_GENERATION || isSameSet(keepers, keepersOf(this.appointment))) {
-      return
-    }
-
-    if (this.#pace.next <= out.now) {
-      this.#pace.begin(out.now)
-      out.put({ type: 'take-over', takeover: { ward: this.ward, epoch: this.assignment.epoch, generation, by: self, contingents: keepers }, assignment: this.assignment })
-    }
-
-    this.#appointAt = this.#pace.next
-  }
-
-  #others (): PeerKey[] {
-    return keepersOf(this.appointment).filter(peer => peer !== this.#init.self)
+  get #situation (): Situation {
+    return { appointment: this.appointment, isLong: this.#absence.isLong, isLeaving: this.#leaving }
   }
 
   #fetch (): void {
@@ -378,16 +335,14 @@ export class Kept {
 
   #due (): number {
     const { out, peers } = this.#init
-    const { isWardHere, isLong } = this.#absence
-    const asks = !isWardHere && this.isComplete && (this.boss === this.#init.self || isLong)
+    const { isWardHere } = this.#absence
 
     return Math.min(
       this.#fetching.again,
-      this.#appointAt > out.now ? this.#appointAt : Infinity,
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
       isWardHere ? this.#greeting.at : Infinity,
-      asks ? Math.max(out.now + 1, this.#contingents.due(this.assignment.size)) : Infinity,
+      this.#isActing ? this.#deputy.due(this.#situation) : Infinity,
       this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )
   }

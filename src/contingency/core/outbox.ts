@@ -92,8 +92,8 @@ export type ContingencyOutput =
   | { type: 'forget', ward: PeerKey }
   /** Answer for a ward, or do not any more. */
   | { type: 'serve', ward: PeerKey, on: boolean }
-  /** Nothing is left that others would have to take over. */
-  | { type: 'left' }
+  /** This node was about to go, and may: nothing is gained when it stays. */
+  | { type: 'may-leave' }
 
 /** Longest time for a timer, in ms: a day. Those of JavaScript end at 24 of them. */
 const MAX_TIMER = 24 * 3_600_000

@@ -116,6 +116,13 @@ export class Peers {
     return scored.sort((a, b) => b.score - a.score || (a.peer < b.peer ? -1 : 1)).map(({ peer }) => peer)
   }
 
+  /** Sorts members by a turn in which they count alike, however each sees the others. */
+  draw (ward: PeerKey, peers: PeerKey[]): PeerKey[] {
+    const ranking = this.#rankingOf(ward)
+
+    return [...peers].sort((a, b) => turnOf(ranking, ward, b) - turnOf(ranking, ward, a) || (a < b ? -1 : 1))
+  }
+
   /** Who has been gone for longest counts as never heard of, which is the same; where nobody is gone, nobody is forgotten. */
   #forgetOne (): void {
     for (const peer of this.#peers.keys()) {

@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Runs an example as a reader would; resolves with what it printed. */
-async function run (path: string): Promise<string> {
-  const child = spawn(process.execPath, [path], { cwd: root })
+/** Runs an example as a reader would, with a folder of its own for what is temporary; resolves with what it printed. */
+async function run (path: string, TMPDIR: string): Promise<string> {
+  const child = spawn(process.execPath, [path], { cwd: root, env: { ...process.env, TMPDIR } })
   let output = ''
   child.stdout.on('data', data => { output += String(data) })
   child.stderr.on('data', data => { output += String(data) })
@@ -62,6 +63,11 @@ const expected: Record<string, string[]> = {
 describe('examples', function () {
   this.timeout(120_000)
 
+  let temporary: string
+
+  beforeEach(async () => { temporary = await mkdtemp(join(tmpdir(), 'formicary-examples-')) })
+  afterEach(async () => { await rm(temporary, { recursive: true }) })
+
   it('are all run here', async () => {
     const names = (await readdir(new URL('../../examples', import.meta.url))).filter(name => /^\d/.test(name))
 
@@ -70,12 +76,13 @@ describe('examples', function () {
 
   for (const [name, lines] of Object.entries(expected)) {
     it(`${name} prints what it says`, async () => {
-      expect((await run(`examples/${name}`)).trim().split('\n')).to.deep.equal(lines)
+      expect((await run(`examples/${name}`, temporary)).trim().split('\n')).to.deep.equal(lines)
+      expect(await readdir(temporary)).to.deep.equal([])
     })
   }
 
   it('the tour goes all the way, and leaves nothing behind', async () => {
-    const output = await run('examples/tour.ts')
+    const output = await run('examples/tour.ts', temporary)
 
     expect(output).to.match(/cleo has .* the same as that of the original/)
     expect(output).to.match(/bea was killed; the download goes on/)
@@ -84,6 +91,6 @@ describe('examples', function () {
     expect(output).to.match(/here, on her own disk/)
     expect(output).to.match(/dora has .* the same as that of the original/)
     expect(output).to.match(/100 % {2}256 MiB/)
-    expect((await readdir(tmpdir())).filter(name => name.startsWith('formicary-tour-'))).to.deep.equal([])
+    expect(await readdir(temporary)).to.deep.equal([])
   })
 })

@@ -5,7 +5,7 @@
  */
 
 import { delay } from '../delay.ts'
-import { parallel } from './parallel.ts'
+import { parallel } from '../parallel.ts'
 import type { FileSystem } from './files.ts'
 import type { Records, Root } from './records.ts'
 import type { Tasks } from './tasks.ts'

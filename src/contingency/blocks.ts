@@ -65,10 +65,12 @@ export class Blocks {
     }
   }
 
-  /** Lets go of everything that nobody needs. */
-  async sweep (): Promise<void> {
+  /** Lets go of everything that nobody needs, or of a part of it if the signal is aborted meanwhile. */
+  async sweep (signal: AbortSignal): Promise<void> {
     for (const { cid } of [...this.#kept.entries()]) {
-      await this.release(cid)
+      if (!signal.aborted) {
+        await this.release(cid)
+      }
     }
   }
 }

@@ -4,7 +4,7 @@ import { CustomProgressEvent } from 'progress-events'
 import { waitFor } from '../delay.ts'
 import { NotStartedError } from '../errors.ts'
 import { checkInit } from './check-init.ts'
-import { describe } from './describe.ts'
+import { describe, receiptsOf } from './describe.ts'
 import { recover } from './recover.ts'
 import { Running } from './running.ts'
 import { VaultKeys } from './vault-crypto.ts'
@@ -90,9 +90,8 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
 
   copiesOf (cid: CID): number {
     const { core, own } = this.#assertRunning()
-    const receipts = [...core.ward.contingents.named].flatMap(([peer, { receipt }]) => receipt != null && core.peers.isHere(peer) ? receipt : [])
 
-    return receipts.filter(receipt => own.keptBy(receipt).some(item => item.cid.equals(cid))).length
+    return receiptsOf(core).filter(receipt => own.keptBy(receipt).some(item => item.cid.equals(cid))).length
   }
 
   entries (): IterableIterator<KeptEntry> {

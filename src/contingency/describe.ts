@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { ContingencyCore } from './core/contingency.ts'
-import type { Contingent } from './core/contingents.ts'
+import type { Contingent } from './core/contingent.ts'
+import type { Receipt } from './core/messages.ts'
 import type { ContingencyStatus, ContingentStatus } from './index.ts'
 import type { OwnState } from './own-state.ts'
 import type { Wards } from './wards.ts'
@@ -18,8 +19,7 @@ export interface DescribeInit {
 export function describe ({ core, own, wards, copies, room }: DescribeInit): ContingencyStatus {
   const { items } = own
   const { contingents, assignment } = core.ward
-  const here = [...contingents.named].filter(([peer]) => core.peers.isHere(peer))
-  const verified = here.flatMap(([, { receipt }]) => receipt ?? [])
+  const verified = receiptsOf(core)
   const live = [...items.values()].filter(item => item.type !== 'gone')
   const covered = new Set(verified.flatMap(receipt => own.keptBy(receipt)).map(({ key }) => key))
   const atRisk = live.filter(({ key }) => !covered.has(key))
@@ -42,6 +42,11 @@ export function describe ({ core, own, wards, copies, room }: DescribeInit): Con
     room,
     used: core.keeper.used
   }
+}
+
+/** What contingents that are here have signed for. */
+export function receiptsOf ({ peers, ward: { contingents } }: ContingencyCore): Receipt[] {
+  return [...contingents.named].flatMap(([peer, { receipt }]) => receipt != null && peers.isHere(peer) ? receipt : [])
 }
 
 function describeContingent (peer: PeerKey, { receipt, acceptedAt, quota }: Contingent, here: boolean): ContingentStatus {

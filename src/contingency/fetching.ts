@@ -7,7 +7,8 @@
 
 import { CID } from 'multiformats/cid'
 import { ProtocolError } from '../errors.ts'
-import { selectItems } from './items.ts'
+import { inParallel } from '../parallel.ts'
+import { selectItems } from './selection.ts'
 import { readPage, readRoot } from './snapshot.ts'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyTransfer } from './components.ts'
@@ -200,20 +201,4 @@ export class Fetching {
 
 function distinct (items: Array<EntryItem | VaultItem>): Array<EntryItem | VaultItem> {
   return [...new Map(items.map(item => [String(item.cid), item])).values()]
-}
-
-async function inParallel<T> (all: Iterable<T>, width: number, work: (one: T) => Promise<void>, { signal }: AbortOptions): Promise<void> {
-  const waiting = all[Symbol.iterator]()
-  let failed = false
-  await Promise.all(Array.from({ length: width }, async () => {
-    for (let next = waiting.next(); next.done !== true && !failed; next = waiting.next()) {
-      try {
-        signal?.throwIfAborted()
-        await work(next.value)
-      } catch (err) {
-        failed = true
-        throw err
-      }
-    }
-  }))
 }

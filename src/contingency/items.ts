@@ -14,6 +14,7 @@
  */
 
 import { InvalidParametersError, StoreFullError } from '../errors.ts'
+import { contentKey, hashOf } from './content-key.ts'
 import { checkItem, encodeItem } from './item-codec.ts'
 import { Tombstones } from './tombstones.ts'
 import type { CID } from 'multiformats/cid'
@@ -286,48 +287,6 @@ export class Items {
   }
 }
 
-/** What of the items of a ward is kept for it. */
-export interface Selection {
-  /** In the order in which they should be fetched. */
-  items: Array<EntryItem | VaultItem>
-
-  /** Bytes of their contents, each counted once. */
-  bytes: number
-}
-
-/**
- * What a contingent with room for so many bytes keeps: the vault before
- * everything else, then the smallest contents first, so that as many as
- * possible are kept. What does not fit is passed over. The ward and the
- * contingent find the same.
- */
-export function selectItems (items: Iterable<Item>, quota: number): Selection {
-  const selected: Selection = { items: [], bytes: 0 }
-  const contents = new Set<string>()
-  const live = [...items].filter(item => item.type !== 'gone').sort(byImportance)
-
-  for (const item of live) {
-    const content = contentKey(item.cid, item.size)
-    const added = contents.has(content) ? 0 : item.size
-
-    if (selected.bytes + added <= quota) {
-      contents.add(content)
-      selected.items.push(item)
-      selected.bytes += added
-    }
-  }
-
-  return selected
-}
-
-function byImportance (a: EntryItem | VaultItem, b: EntryItem | VaultItem): number {
-  if (a.type !== b.type) {
-    return a.type === 'vault' ? -1 : 1
-  }
-
-  return a.size - b.size || (a.key < b.key ? -1 : 1)
-}
-
 /** `true` if `a` counts rather than `b`. */
 function isNewer (a: Item, b: Item): boolean {
   if (a.version !== b.version) {
@@ -365,19 +324,6 @@ function assertItem (item: Item): void {
   } catch (err) {
     throw new InvalidParametersError('There can be no such item', { cause: err })
   }
-}
-
-/**
- * A content as a key of a map: its hash and its size, since one hash may come
- * with several sizes, of which all but one are wrong. A CID would keep the
- * text that is made of it, which is more than all else of an item.
- */
-function contentKey (cid: CID, size: number): string {
-  return `${hashOf(cid)} ${size}`
-}
-
-function hashOf (cid: CID): string {
-  return String.fromCharCode(...cid.multihash.digest)
 }
 
 /** Counts one more, or less; what there is none of is not in the map. */

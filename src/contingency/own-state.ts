@@ -16,9 +16,11 @@
 import { Decoder } from '@msgpack/msgpack'
 import { Key } from 'interface-datastore/key'
 import { CID } from 'multiformats/cid'
+import { inParallel } from '../parallel.ts'
 import { CHANGE_DELAY, MAX_CHANGE_DELAY } from './constants.ts'
 import { encodeItem, entryItem, entryKey, parseItem } from './item-codec.ts'
-import { Items, selectItems } from './items.ts'
+import { Items } from './items.ts'
+import { selectItems } from './selection.ts'
 import { buildSnapshot } from './snapshot.ts'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyCatalog } from './components.ts'
@@ -29,6 +31,9 @@ import type { VaultBackend } from './vault.ts'
 import type { Entry } from '../content/entry.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
+
+/** Blocks of a snapshot that are written at once. */
+const CONCURRENCY = 16
 
 const PREFIX = '/formicary/contingency/items/'
 
@@ -64,7 +69,7 @@ export class OwnState implements VaultBackend {
   readonly #changes = new Map<string, Set<ItemKey>>()
 
   /** Entries whose bytes are gone, until they are told to be removed. */
-  readonly #lost = new Set<Entry>()
+  readonly #lost = new WeakSet<Entry>()
   #snapshot?: Snapshot
   #timer?: ReturnType<typeof setTimeout>
   #changedAt?: number
@@ -289,10 +294,15 @@ export class OwnState implements VaultBackend {
     const snapshot = buildSnapshot(this.items, this.#snapshot)
     this.#beginChanges(snapshot.root.toString())
 
-    for (const [cid, bytes] of snapshot.blocks) {
-      if (!blocks.has(CID.parse(cid))) {
+    await inParallel(snapshot.blocks, CONCURRENCY, async ([cid, bytes]) => {
+      if (!this.#closed && !blocks.has(CID.parse(cid))) {
         await blocks.add(bytes)
       }
+    })
+
+    // the next start makes it anew
+    if (this.#closed) {
+      return
     }
 
     if (snapshot.root.toString() !== this.#snapshot?.root.toString()) {

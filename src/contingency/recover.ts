@@ -7,6 +7,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { delay } from '../delay.ts'
 import { NotFoundError } from '../errors.ts'
+import { inParallel } from '../parallel.ts'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyCatalog, ContingencyTransfer } from './components.ts'
 import type { Recovery, RecoverOptions } from './index.ts'
@@ -46,13 +47,11 @@ export interface RecoverInit {
 export async function recover (init: RecoverInit, options: RecoverOptions): Promise<Recovery> {
   await findOut(init, options)
   const recovery: Recovery = { entries: 0, values: 0, bytes: 0, missing: [] }
-  const waiting = [...init.items.values()].filter(item => item.type !== 'gone').filter(item => !isHere(init, item)).values()
-  await Promise.all(Array.from({ length: CONCURRENCY }, async () => {
-    for (const item of waiting) {
-      options.signal?.throwIfAborted()
-      await recoverOne(init, item, recovery, options)
-    }
-  }))
+  const waiting = [...init.items.values()].filter(item => item.type !== 'gone').filter(item => !isHere(init, item))
+  await inParallel(waiting, CONCURRENCY, async item => {
+    options.signal?.throwIfAborted()
+    await recoverOne(init, item, recovery, options)
+  })
 
   return recovery
 }

@@ -16,23 +16,20 @@ import { Challenges } from './challenges.ts'
 import { contingencyProtocol, MAX_STREAMS } from './constants.ts'
 import { ContingencyCore } from './core/contingency.ts'
 import { Fetching } from './fetching.ts'
-import { selectItems } from './items.ts'
+import { selectItems } from './selection.ts'
 import { Lines } from './lines.ts'
+import { Members } from './members.ts'
 import { OwnState } from './own-state.ts'
 import { ContingencyRecords } from './records.ts'
 import { Seals } from './sealed.ts'
 import { Wards } from './wards.ts'
-import { weightOf } from './weight.ts'
 import type { AnyMessage } from './codec.ts'
-import type { ContingencyCatalog, ContingencyComponents, ContingencyMember } from './components.ts'
+import type { ContingencyCatalog, ContingencyComponents } from './components.ts'
 import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './core/outbox.ts'
 import type { ContingencyInit, KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** Events of membership that say what became of somebody. */
-const MEMBER_EVENTS = ['member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated'] as const
 
 export interface RunningInit {
   components: ContingencyComponents
@@ -61,13 +58,12 @@ export class Running {
   readonly #fetching: Fetching
   readonly #lines: Lines
   readonly #challenges: Challenges
+  readonly #members: Members
   #driver?: Driver<ContingencyInput, ContingencyOutput>
   #challengeTimer?: ReturnType<typeof setTimeout>
 
-  /** When each member that is here has started, in s since 1970. */
-  readonly #epochs = new Map<PeerKey, number>()
-
   #mayLeave = Promise.withResolvers<void>()
+  #cleaned?: Promise<void>
 
   /** What is carried out: one thing after another. */
   #work: Promise<void> = Promise.resolve()
@@ -90,6 +86,10 @@ export class Running {
     this.own = this.#makeOwnState()
     this.#lines = this.#makeLines()
     this.#challenges = this.#makeChallenges()
+    this.#members = new Members({
+      membership: init.components.membership,
+      onMember: (peer, state, weight) => { this.tell({ type: 'member', peer, state, weight }) }
+    })
   }
 
   /** Reads what there was. */
@@ -113,30 +113,30 @@ export class Running {
 
   /** The other services can be used now: who is here, and how to fetch. */
   async begin (): Promise<void> {
-    const { components: { membership, registrar }, options: { room, maxWards } } = this.#init
-    MEMBER_EVENTS.forEach(type => { membership.addEventListener(type, this.#onMember) })
-
-    for (const member of membership.members()) {
-      this.#see(member)
-    }
-
+    const { components: { registrar }, options: { room, maxWards } } = this.#init
+    this.#members.start()
     this.tell({ type: 'room', bytes: room, wards: room > 0 ? maxWards : 0 })
     // not before there is room, or it would be said that there is none
     await registrar.handle(this.#protocol, (stream, connection) => { this.#lines.accept(stream, connection) }, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })
     this.#offer()
     this.#challengeLater()
+    // with a hundred thousand entries this takes seconds, for which nobody has to wait
+    this.#cleaned = this.#clean().catch((err: unknown) => { this.#init.log.error('could not delete what a crash left behind - %e', err) })
+  }
+
+  /** Gives others what there is, and deletes what a crash left behind, unless somebody is still about to complete it. */
+  async #clean (): Promise<void> {
     await this.own.publish()
 
-    // what a crash left behind, unless somebody is still about to complete it
-    if ([...this.core.keeper.kept.values()].every(({ isComplete }) => isComplete)) {
-      await this.blocks.sweep()
+    if (!this.ended.signal.aborted && [...this.core.keeper.kept.values()].every(({ isComplete }) => isComplete)) {
+      await this.blocks.sweep(this.ended.signal)
     }
   }
 
   async stop (): Promise<void> {
-    const { membership, registrar } = this.#init.components
+    const { registrar } = this.#init.components
     this.ended.abort(new NotStartedError('Contingency has stopped'))
-    MEMBER_EVENTS.forEach(type => { membership.removeEventListener(type, this.#onMember) })
+    this.#members.stop()
     clearTimeout(this.#challengeTimer)
     this.#driver?.stop()
     this.#challenges.close()
@@ -145,6 +145,7 @@ export class Running {
     await this.#work
     await this.#lines.close()
     await this.own.close()
+    await this.#cleaned
   }
 
   /** Tells the core something, while it runs. */
@@ -299,32 +300,6 @@ export class Running {
     }
 
     this.tell({ type: 'merged', root, ok })
-  }
-
-  readonly #onMember = ({ detail: { member } }: CustomEvent<{ member: ContingencyMember }>): void => { this.#see(member) }
-
-  #see (member: ContingencyMember): void {
-    const { state, epoch, self } = member
-    const peer = member.peerId.toString()
-
-    if (self) {
-      return
-    }
-
-    const weight = weightOf(member, Date.now())
-
-    if (epoch > (this.#epochs.get(peer) ?? epoch)) {
-      // it was gone, though nobody noticed: what it had may be gone too
-      this.tell({ type: 'member', peer, state: 'down', weight })
-    }
-
-    if (state === 'down' || state === 'left') {
-      this.#epochs.delete(peer)
-    } else {
-      this.#epochs.set(peer, epoch)
-    }
-
-    this.tell({ type: 'member', peer, state, weight })
   }
 
   /** Tells others how much room there is, to the nearest power of two below, so that it does not change all the time. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { parallel } from '../../src/catalog/parallel.ts'
+import { parallel } from '../../src/parallel.ts'
 import { Locks, Slots } from '../../src/catalog/slots.ts'
 import { turn } from '../fixtures/turn.ts'
 

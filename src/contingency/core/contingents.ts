@@ -6,37 +6,14 @@
  * @module
  */
 
-import { CRITICAL_GRACE, FETCH_PATIENCE, FETCH_RATE, GRACE_JITTER, HEARTBEAT, MAX_FORMER, OFFER_PATIENCE, OFFER_RETRY, PROOF_TIME, SETTLE_TIME, SILENT_OFFERS } from '../constants.ts'
+import { CRITICAL_GRACE, GRACE_JITTER, HEARTBEAT, MAX_FORMER, OFFER_RETRY, SETTLE_TIME, SILENT_OFFERS } from '../constants.ts'
+import { hasProved, isLeaving, newContingent, patienceOf } from './contingent.ts'
 import { Refusals } from './refusals.ts'
+import type { Contingent } from './contingent.ts'
 import type { Appointment, Receipt, Refusal } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peers } from './peers.ts'
 import type { PeerKey } from '../../core.ts'
-
-/** Somebody who keeps, or should keep, what a ward has. */
-export interface Contingent {
-  /** What it keeps at most, in bytes, once it has accepted. */
-  quota?: number
-  acceptedAt?: number
-
-  /** That it has everything of the newest root, and when that was told, in ms. */
-  receipt?: Receipt
-  provedAt: number
-
-  /** It says that it has something, which is proved when it is asked. */
-  claims: boolean
-
-  /** When it is asked next, how many times it was without an answer, and since when. */
-  askAt: number
-  asked: number
-  askedSince: number
-
-  /** Until when it counts as about to go, in ms; who waits until others have what it has says so again. */
-  leavingUntil: number
-
-  /** It has wards enough, but nobody else was there to be asked. */
-  urgent: boolean
-}
 
 export interface ContingentsInit {
   /** Whose data it is. */
@@ -110,7 +87,7 @@ export class Contingents {
         const known = this.former.get(peer)
         this.former.delete(peer)
         // what it had once, it may have deleted since
-        this.named.set(peer, { ...fresh(now), quota: known?.quota, leavingUntil: known?.leavingUntil ?? -Infinity, urgent: this.#refusals.isBusy(peer) })
+        this.named.set(peer, { ...newContingent(now), quota: known?.quota, leavingUntil: known?.leavingUntil ?? -Infinity, urgent: this.#refusals.isBusy(peer) })
       }
     }
   }
@@ -120,7 +97,7 @@ export class Contingents {
     const isNew = peer !== this.#init.self && !this.named.has(peer) && !this.former.has(peer)
 
     if (isNew) {
-      this.former.set(peer, { ...contingent ?? fresh(this.#init.out.now), askAt: this.#init.out.now })
+      this.former.set(peer, { ...contingent ?? newContingent(this.#init.out.now), askAt: this.#init.out.now })
 
       if (this.former.size > MAX_FORMER) {
         this.former.delete(this.former.keys().next().value as PeerKey)
@@ -271,7 +248,7 @@ export class Contingents {
   /** `true` if all who should have it, `copies` at least, proved just now that they do, with as much room as `quota`, in bytes, or for all of it. */
   isCovered (quota = 0, size: number, epoch: number, copies = this.copies): boolean {
     return this.named.size >= copies && [...this.named].every(([peer, contingent]) =>
-      this.#isProved(contingent, epoch) && (contingent.receipt?.quota ?? 0) >= Math.min(quota, size) && this.#init.peers.isHere(peer))
+      hasProved(contingent, epoch, this.#init.out.now) && (contingent.receipt?.quota ?? 0) >= Math.min(quota, size) && this.#init.peers.isHere(peer))
   }
 
   /** It deleted what it had; `true` if that matters. */
@@ -288,7 +265,7 @@ export class Contingents {
     for (const [peer, contingent] of this.named) {
       if (peers.isHere(peer)) {
         consider(contingent.askAt)
-        consider(this.#patience(contingent, size))
+        consider(patienceOf(contingent, size, this.#init.grace))
       } else {
         consider(this.#missedAt(peer))
       }
@@ -306,34 +283,24 @@ export class Contingents {
   /** Waits no longer for those who are here and do not do what they should. */
   loseHope (size: number): void {
     for (const [peer, contingent] of this.named) {
-      if (this.#init.peers.isHere(peer) && this.#patience(contingent, size) <= this.#init.out.now) {
+      if (this.#init.peers.isHere(peer) && patienceOf(contingent, size, this.#init.grace) <= this.#init.out.now) {
         this.#refusals.add(peer, 'silent', this.#init.out.now)
         contingent.receipt = undefined
       }
     }
   }
 
-  /** Until when it is waited for, in ms. One silence is none: the clock may have jumped. */
-  #patience ({ askedSince, acceptedAt, receipt, asked, quota }: Contingent, size: number): number {
-    if (asked >= SILENT_OFFERS) {
-      // who has kept something may come back with it
-      return askedSince + (quota == null ? OFFER_PATIENCE : Math.max(OFFER_PATIENCE, this.#init.grace))
-    }
-
-    return receipt != null || acceptedAt == null ? Infinity : acceptedAt + FETCH_PATIENCE + size / FETCH_RATE
-  }
-
   /** `true` for a contingent that is to stay one. */
   #isFit (peer: PeerKey, contingent: Contingent): boolean {
     const refused = this.#refusals.has(peer) && !(this.#refusals.isBusy(peer) && contingent.urgent)
 
-    return !this.#isLeaving(contingent) && !refused && !this.#isSpared(peer) && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
+    return !isLeaving(contingent, this.#init.out.now) && !refused && !this.#isSpared(peer) && (this.#init.peers.isHere(peer) || this.#missedAt(peer) > this.#init.out.now)
   }
 
   /** Who else could keep it: those who have it already, those whose turn it is, and at last those who have wards enough. */
   #others (stay: PeerKey[]): PeerKey[] {
     const { peers, ward, self } = this.#init
-    const able = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && !this.#isLeaving(this.get(peer)) && !this.#isSpared(peer))
+    const able = peers.candidates(ward).filter(peer => peer !== self && !stay.includes(peer) && !isLeaving(this.get(peer), this.#init.out.now) && !this.#isSpared(peer))
     const ready = able.filter(peer => !this.#refusals.has(peer))
     const holders = ready.filter(peer => this.former.get(peer)?.receipt != null || this.former.get(peer)?.claims === true)
 
@@ -355,21 +322,13 @@ export class Contingents {
     return this.verified > 0 ? missed.at : Math.min(missed.at, since + CRITICAL_GRACE)
   }
 
-  #isProved ({ receipt, provedAt }: Contingent, epoch: number): boolean {
-    return receipt?.envelope != null && receipt.epoch === epoch && provedAt > this.#init.out.now - PROOF_TIME
-  }
-
   /** Those who proved that they have it, but some time ago, are asked now. */
   #wantProof (epoch: number): void {
     for (const contingent of this.named.values()) {
-      if (contingent.receipt != null && contingent.asked === 0 && !this.#isProved(contingent, epoch)) {
+      if (contingent.receipt != null && contingent.asked === 0 && !hasProved(contingent, epoch, this.#init.out.now)) {
         contingent.askAt = this.#init.out.now
       }
     }
-  }
-
-  #isLeaving (contingent?: Contingent): boolean {
-    return contingent != null && contingent.leavingUntil > this.#init.out.now
   }
 
   #isSpared (peer: PeerKey): boolean {
@@ -393,8 +352,4 @@ export class Contingents {
       }
     }
   }
-}
-
-function fresh (now: number): Contingent {
-  return { askAt: now, asked: 0, askedSince: now, provedAt: -Infinity, claims: false, leavingUntil: -Infinity, urgent: false }
 }

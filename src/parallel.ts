@@ -61,6 +61,11 @@ export async function * parallel<T, R> (source: AsyncIterable<T> | Iterable<T>, 
   }
 }
 
+/** Does the same with tasks that return nothing; resolves when all are done. */
+export async function inParallel<T> (source: AsyncIterable<T> | Iterable<T>, concurrency: number, task: (item: T, signal: AbortSignal) => Promise<void>, options?: AbortOptions): Promise<void> {
+  await Array.fromAsync(parallel(source, concurrency, task, options))
+}
+
 function * take<R> (done: Array<Settled<R>>): Generator<R> {
   for (let settled = done.shift(); settled != null; settled = done.shift()) {
     if ('error' in settled) {

@@ -51,7 +51,8 @@ export async function node ({ folder, bootstrap, contingency, source }: Setting)
     libp2p: { metrics: () => counter(traffic) as any }
   })
   let fetched = 0
-  node.addEventListener('transfer:done', () => { fetched++ })
+  // downloads that contingency asks for are no business of the node's users, who hear of none
+  node.libp2p.services.kept?.addEventListener('entry:added', () => { fetched++ })
   const startMs = performance.now() - begun
 
   if (source != null) {

@@ -45,8 +45,9 @@
  *   unless they leave.
  * - **A ward that is gone** is answered for as soon as somebody suspects it.
  *   A minute later the first of those who keep its data, in an order that all
- *   know, appoints others for those who are missing. When it is back it signs a higher
- *   epoch, and nothing is copied that is there.
+ *   know, appoints others for those who are missing; if it does not, the next
+ *   does 15 s later. When the ward is back it signs a higher epoch, and nothing
+ *   is copied that is there.
  * - **Lies.** A receipt can be a lie, so now and then each contingent has to prove that it has
  *   something; who cannot is never asked again. Who keeps what was not asked for
  *   costs itself room and nothing else.

@@ -20,8 +20,8 @@ import { Key } from 'interface-datastore'
 import { base32 } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
 import { hashSync, Manifest, ManifestReader, MAX_CONTENT_SIZE, MAX_NODE_SIZE, PIECE_SIZE } from '../content/index.ts'
+import { MAX_NAME_SIZE, nameFault } from '../content/names.ts'
 import { parseBytes, parseFields, parseInteger, parseList, parseOptional, parseString } from '../wire/parse.ts'
-import { nameFault } from './names.ts'
 import type { Entry } from '../content/index.ts'
 import type { Parse } from '../wire/parse.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
@@ -188,7 +188,7 @@ function parseItem (value: unknown): Item {
 }
 
 function parseName (value: unknown): string {
-  const name = parseString(value, 'item.name', 255)
+  const name = parseString(value, 'item.name', MAX_NAME_SIZE)
   const fault = nameFault(name)
 
   if (fault != null) {

@@ -6,9 +6,9 @@
  */
 
 import { PIECE_SIZE } from '../content/index.ts'
+import { nameFault } from '../content/names.ts'
 import { InvalidParametersError } from '../errors.ts'
 import { mediaTypeOf } from './media-type.ts'
-import { nameFault } from './names.ts'
 import { readBlob } from './shared-blobs.ts'
 import type { HashSource } from './hasher.ts'
 import type { CatalogParts } from './parts.ts'

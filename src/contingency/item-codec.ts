@@ -16,6 +16,7 @@ import { Encoder } from '@msgpack/msgpack'
 import { base16 } from 'multiformats/bases/base16'
 import { CID } from 'multiformats/cid'
 import { hashSync, isNodeCid, isPieceCid, MAX_CONTENT_SIZE, PIECE_SIZE } from '../content/index.ts'
+import { MAX_NAME_SIZE, nameFault } from '../content/names.ts'
 import { parseBytes, parseInteger, parseList, parseOptional, parseString } from '../wire/parse.ts'
 import type { EntryItem, Item, ItemKey, Tombstone, VaultItem } from './items.ts'
 import type { Entry } from '../content/index.ts'
@@ -26,9 +27,6 @@ export const KEY_SIZE = 16
 /** Bytes of a CIDv1 with SHA-256. */
 export const CID_SIZE = 36
 
-/** Bytes of UTF-8 in the name of a file or folder, at most: what file systems take. */
-const MAX_NAME_SIZE = 255
-
 /** UTF-16 code units in a path, at most: what Linux takes in bytes. */
 const MAX_PATH_LENGTH = 4096
 
@@ -38,16 +36,11 @@ const MAX_MEDIA_TYPE_LENGTH = 255
 /** The encrypted name of a value: the longest, which is padded, with all that is around it. */
 const MAX_SEALED_NAME_SIZE = 512
 
-/** C0 and C1 controls and DEL, which terminals obey. */
-const CONTROL = /\p{Cc}/u
-
 const KEY = /^[\da-f]{32}$/
 
 const ENTRY = 0
 const VAULT = 1
 const GONE = 2
-
-const utf8 = new TextEncoder()
 
 /** One for all: to make an encoder takes longer than to encode an item. */
 const encoder = new Encoder()
@@ -206,22 +199,6 @@ function checkEntry ({ name, path, mediaType, modified }: EntryItem): void {
   }
 
   parseOptional(modified, time => parseInteger(time, 'item.modified', Number.MIN_SAFE_INTEGER))
-}
-
-/** Says what is wrong with the name of a file or folder. */
-function nameFault (name: string): string | undefined {
-  if (name === '' || name === '.' || name === '..') {
-    return 'its name names nothing'
-  }
-
-  if (name.includes('/') || CONTROL.test(name) || !name.isWellFormed()) {
-    return 'its name has characters that no name has'
-  }
-
-  // a UTF-16 code unit makes 1 to 3 bytes
-  if (name.length > MAX_NAME_SIZE || (name.length > MAX_NAME_SIZE / 3 && utf8.encode(name).byteLength > MAX_NAME_SIZE)) {
-    return `its name is longer than ${MAX_NAME_SIZE} bytes`
-  }
 }
 
 function pathFault (path: string): string | undefined {

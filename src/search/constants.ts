@@ -45,9 +45,6 @@ export const MAX_ADDRESSES = 16
 /** Bytes in an address: a relayed WebRTC address with two certificate hashes has about 250. */
 export const MAX_ADDRESS_SIZE = 256
 
-/** Bytes of UTF-8 in a name, as in the catalog. */
-export const MAX_NAME_SIZE = 255
-
 /** UTF-16 code units in a path, as long as most file systems let a path be. */
 export const MAX_PATH_LENGTH = 1_024
 

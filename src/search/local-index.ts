@@ -5,8 +5,8 @@
  * @module
  */
 
+import { nameFault } from '../content/names.ts'
 import { INDEX_SLICE } from './constants.ts'
-import { nameFault } from './core/messages.ts'
 import { TextIndex } from './text-index.ts'
 import type { Query } from './core/messages.ts'
 import type { SearchSource } from './index.ts'

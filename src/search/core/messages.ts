@@ -6,8 +6,9 @@
 
 import { CID } from 'multiformats/cid'
 import { decode as decodeDigest } from 'multiformats/hashes/digest'
+import { MAX_NAME_SIZE, nameFault } from '../../content/names.ts'
 import { parseBytes, parseFields, parseInteger, parseList, parseOptional, parseString } from '../../wire/parse.ts'
-import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_ASKED, MAX_COST, MAX_EXTENSION_LENGTH, MAX_HITS_PER_MESSAGE, MAX_HOPS, MAX_LIMIT, MAX_MEDIA_TYPE_LENGTH, MAX_NAME_SIZE, MAX_PATH_LENGTH, MAX_TIMEOUT, QUERY_ID_SIZE } from '../constants.ts'
+import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_ASKED, MAX_COST, MAX_EXTENSION_LENGTH, MAX_HITS_PER_MESSAGE, MAX_HOPS, MAX_LIMIT, MAX_MEDIA_TYPE_LENGTH, MAX_PATH_LENGTH, MAX_TIMEOUT, QUERY_ID_SIZE } from '../constants.ts'
 import { MARK_SIZE } from './asked.ts'
 import { queryFault } from './query.ts'
 import type { SearchFilter } from './filter.ts'
@@ -95,9 +96,6 @@ const MAX_SCORE = 1_000_000
 /** The year 275760, the last that a `Date` knows. */
 const MAX_TIME = 8_640_000_000_000_000
 
-/** C0 and C1 controls and DEL, which terminals obey. */
-const CONTROL = /\p{Cc}/u
-
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/
 
 const MEDIA_TYPE_FILTER = /^[\w!#$&^.+-]+\/([\w!#$&^.+-]+|\*)$/
@@ -159,21 +157,6 @@ export const parseFilter: Parse<SearchFilter> = value => {
     mediaType: parseOptional(fields.mediaType, type => parseMediaType(type, MEDIA_TYPE_FILTER)),
     extension: parseOptional(fields.extension, extension => parseString(extension, 'extension', MAX_EXTENSION_LENGTH))
   })
-}
-
-/** Says what is wrong with the name of a file or folder; `undefined` for one that a catalog can have. */
-export function nameFault (name: string): string | undefined {
-  if (name === '' || name === '.' || name === '..') {
-    return 'it names nothing'
-  }
-
-  if (name.includes('/') || CONTROL.test(name) || !name.isWellFormed()) {
-    return 'it has characters that no name has'
-  }
-
-  if (sizeInUtf8(name) > MAX_NAME_SIZE) {
-    return `it is longer than ${MAX_NAME_SIZE} bytes`
-  }
 }
 
 /** Which hits are the same: those of one content and one holder. */
@@ -269,18 +252,6 @@ function parseNumber (value: unknown, what: string, min: number, max: number): n
   }
 
   return value
-}
-
-/** Bytes of UTF-8 in a well-formed string; a core has no `TextEncoder`. */
-function sizeInUtf8 (text: string): number {
-  let size = 0
-
-  for (const character of text) {
-    const code = character.codePointAt(0) as number
-    size += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-  }
-
-  return size
 }
 
 /** So that what was read is equal to what was sent. */

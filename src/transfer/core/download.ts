@@ -16,15 +16,15 @@
  * @module
  */
 
-import { BLOCK_SIZE, STALL_TIMEOUT, TICK_INTERVAL } from '../constants.ts'
+import { STALL_TIMEOUT, TICK_INTERVAL } from '../constants.ts'
 import { Bitfield } from './bitfield.ts'
-import { Chooser } from './chooser.ts'
 import { DownloadPeer } from './peer.ts'
-import { beginOf, blockId, pieceOf } from './pieces.ts'
+import { blockId } from './pieces.ts'
 import { Picker } from './picker.ts'
+import { Requests } from './requests.ts'
+import type { Chooser } from './chooser.ts'
 import type { DownloadInit, DownloadInput, DownloadOutput, Joining, Layout } from './download-io.ts'
 import type { Bytes, Message, Range } from './messages.ts'
-import type { BlockId } from './pieces.ts'
 import type { Core, PeerKey } from '../../core.ts'
 
 export type { Budget, DownloadInit, DownloadInput, DownloadOutput, Layout, Span } from './download-io.ts'
@@ -39,22 +39,24 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
 
   readonly #layout: Layout
   readonly #peers = new Map<PeerKey, DownloadPeer>()
-  readonly #chooser: Chooser
   readonly #picker: Picker
+  readonly #requests: Requests
+  readonly #chooser: Chooser
   #out: DownloadOutput[] = []
 
   constructor (init: DownloadInit) {
     this.#layout = init.layout
     this.have = init.have ?? new Bitfield(init.layout.pieceCount)
     this.#picker = new Picker(init.layout.pieceCount, init.random, this.have)
-    this.#chooser = new Chooser({
+    this.#requests = new Requests({
       layout: init.layout,
       budget: init.budget,
       allowance: init.allowance,
       picker: this.#picker,
       peers: this.#peers,
-      take: (peer, id, now) => { this.#takeBack(peer, id, now) }
+      output: output => { this.#out.push(output) }
     })
+    this.#chooser = this.#requests.chooser
   }
 
   /** `true` if no peer has a piece that is missing. */
@@ -75,8 +77,8 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       case 'gone': this.#leave(input.peer, now); break
       case 'message': this.#receive(input.from, input.message, now); break
       case 'verified': this.#verified(input.piece, input.ok, now); break
-      case 'background': this.#chooser.background = input.background; this.#askAll(now); break
-      case 'want': this.#chooser.want(input.spans); this.#askAll(now); break
+      case 'background': this.#chooser.background = input.background; this.#requests.askAll(now); break
+      case 'want': this.#chooser.want(input.spans); this.#requests.askAll(now); break
       case 'timer': this.#tick(now); break
     }
 
@@ -105,7 +107,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     }
 
     this.#tellInterest(peer)
-    this.#ask(peer, now)
+    this.#requests.ask(peer, now)
     this.#armTimer()
   }
 
@@ -115,8 +117,8 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     if (peer !== undefined) {
       this.#peers.delete(key)
       this.#picker.count(peer.have, -1)
-      this.#releaseAll(peer)
-      this.#askAll(now)
+      this.#requests.releaseAll(peer)
+      this.#requests.askAll(now)
     }
   }
 
@@ -130,9 +132,9 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     switch (message.type) {
       case 'have': this.#gained(peer, message.piece, now); break
       case 'choke': peer.choked = true; break
-      case 'unchoke': peer.choked = false; this.#ask(peer, now); break
+      case 'unchoke': peer.choked = false; this.#requests.ask(peer, now); break
       case 'block': this.#block(peer, message.piece, message.begin, message.bytes, now); break
-      case 'reject': this.#reject(peer, message, now); break
+      case 'reject': this.#rejected(peer, message, now); break
     }
   }
 
@@ -145,7 +147,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       if (!this.have.has(piece)) {
         peer.useful++
         this.#tellInterest(peer)
-        this.#ask(peer, now)
+        this.#requests.ask(peer, now)
       }
     }
   }
@@ -154,7 +156,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     const id = blockId(piece, begin)
 
     // it stays among the requests, to be released with them when the peer is gone
-    if (peer.requests.has(id) && bytes.byteLength !== this.#blockSize(id)) {
+    if (peer.requests.has(id) && bytes.byteLength !== this.#requests.blockSize(id)) {
       this.#drop(peer, 'it sent a block of the wrong length')
       return
     }
@@ -188,53 +190,19 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       }
     }
 
-    this.#ask(peer, now)
+    this.#requests.ask(peer, now)
 
     if (this.#chooser.ending) {
-      this.#askIdle(now)
+      this.#requests.askIdle(now)
     }
   }
 
-  #reject (peer: DownloadPeer, range: Range, now: number): void {
-    let refused = false
-
-    for (let begin = range.begin; begin === range.begin || begin < range.begin + range.length; begin += BLOCK_SIZE) {
-      const id = blockId(range.piece, begin)
-
-      if (peer.requests.delete(id)) {
-        refused = true
-        peer.flow.withdrawn(this.#blockSize(id))
-        this.#chooser.release(id, peer)
-      } else if (peer.answered(id, now)) {
-        this.#chooser.answered(id, peer)
-      }
+  #rejected (peer: DownloadPeer, range: Range, now: number): void {
+    if (this.#requests.rejected(peer, range, now) && !peer.choked && !this.have.has(range.piece)) {
+      peer.rejected(range.piece, now)
     }
 
-    if (refused) {
-      this.#abandon(peer, range.piece, now)
-
-      if (!peer.choked && !this.have.has(range.piece)) {
-        peer.rejected(range.piece, now)
-      }
-    }
-
-    this.#askAll(now)
-  }
-
-  /** Whoever rejects part of a piece that must come from one peer alone leaves it to another. */
-  #abandon (peer: DownloadPeer, piece: number, now: number): void {
-    const open = this.#chooser.open.get(piece)
-
-    if (open?.solo === true && open.owner === peer.key && !open.complete) {
-      for (const id of [...peer.requests.keys()].filter(id => pieceOf(id) === piece)) {
-        this.#takeBack(peer, id, now)
-        this.#chooser.release(id, peer)
-      }
-
-      if (this.#chooser.abandon(open)) {
-        this.#out.push({ type: 'discard', piece })
-      }
-    }
+    this.#requests.askAll(now)
   }
 
   #verified (piece: number, ok: boolean, now: number): void {
@@ -253,7 +221,7 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       open.reset()
     }
 
-    this.#askAll(now)
+    this.#requests.askAll(now)
   }
 
   #stored (piece: number, contributors: Set<PeerKey>): void {
@@ -301,51 +269,14 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
       if (peer.owes && now - peer.heard > STALL_TIMEOUT) {
         this.#drop(peer, 'it sent nothing of what it was asked for')
       } else if (late !== undefined && now > late) {
-        this.#late(peer, now)
+        this.#requests.late(peer, now)
       }
     }
 
-    this.#askAll(now)
+    this.#requests.askAll(now)
 
     if (!this.have.full) {
       this.#armTimer()
-    }
-  }
-
-  /** What somebody else has is taken back; the rest may take longer. */
-  #late (peer: DownloadPeer, now: number): void {
-    peer.flow.late()
-
-    for (const id of [...peer.requests.keys()]) {
-      if (this.#chooser.elsewhere(id, peer, now)) {
-        this.#takeBack(peer, id, now)
-        this.#chooser.release(id, peer)
-      } else {
-        peer.requests.set(id, now + STALL_TIMEOUT)
-      }
-    }
-  }
-
-  #takeBack (peer: DownloadPeer, id: BlockId, now: number): void {
-    const length = this.#blockSize(id)
-    peer.requests.delete(id)
-    peer.cancelled.set(id, now)
-    peer.flow.withdrawn(length)
-    this.#out.push({ type: 'send', to: peer.key, message: { type: 'cancel', piece: pieceOf(id), begin: beginOf(id), length } })
-  }
-
-  #releaseAll (peer: DownloadPeer): void {
-    for (const id of peer.cancelled.keys()) {
-      this.#chooser.answered(id, peer)
-    }
-
-    for (const id of [...peer.requests.keys()]) {
-      peer.requests.delete(id)
-      this.#chooser.release(id, peer)
-    }
-
-    for (const discarded of this.#chooser.disown(peer)) {
-      this.#out.push({ type: 'discard', piece: discarded })
     }
   }
 
@@ -353,42 +284,10 @@ export class DownloadCore implements Core<DownloadInput, DownloadOutput> {
     this.#out.push({ type: 'drop', peer: peer.key, reason })
   }
 
-  #blockSize (id: BlockId): number {
-    return Math.min(BLOCK_SIZE, this.#layout.pieceSize(pieceOf(id)) - beginOf(id))
-  }
-
   #tellInterest (peer: DownloadPeer): void {
     if (peer.interested !== (peer.useful > 0)) {
       peer.interested = !peer.interested
       this.#out.push({ type: 'send', to: peer.key, message: { type: peer.interested ? 'interested' : 'not-interested' } })
-    }
-  }
-
-  #askAll (now: number): void {
-    for (const peer of this.#peers.values()) {
-      this.#ask(peer, now)
-    }
-  }
-
-  /** At the end, whoever has nothing left to do may help those who have. */
-  #askIdle (now: number): void {
-    for (const peer of this.#peers.values()) {
-      if (peer.requests.size === 0) {
-        this.#ask(peer, now)
-      }
-    }
-  }
-
-  #ask (peer: DownloadPeer, now: number): void {
-    while (peer.ready) {
-      const range = this.#chooser.next(peer, now)
-
-      if (range === undefined) {
-        return
-      }
-
-      peer.asked(range, now)
-      this.#out.push({ type: 'send', to: peer.key, message: { type: 'request', ...range } })
     }
   }
 

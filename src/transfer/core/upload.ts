@@ -1,13 +1,12 @@
 /**
  * The rules of serving: who is served, and what goes out next.
  *
- * When no more ask than there are slots, nobody is choked. Otherwise those who
- * give us most of what we want are served, and one more at random (BEP 3); a
- * seed, to whom nobody gives anything, serves everybody in turn.
+ * There are slots for so many peers; who gets them is in `choker.ts`.
  *
  * When several fetch the same content from us, and we have all of it, a piece
- * goes out once before any goes out twice: a request for a piece that another is getting, or has
- * got, from us is rejected a few times, so that the peer fetches it from there.
+ * goes out once before any goes out twice: a request for a piece that another
+ * is getting, or has got, from us is rejected a few times, so that the peer
+ * fetches it from there.
  * That is what super-seeding (BEP 16) is for, without lying about what we have.
  *
  * Background sessions have slots of their own, and give way: while others are
@@ -17,19 +16,19 @@
  * @module
  */
 
-import { BACKGROUND_PATIENCE, BACKGROUND_TICK, BLOCK_SIZE, FOREGROUND_STALL, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../constants.ts'
-import { pick } from '../../random.ts'
+import { BACKGROUND_PATIENCE, BACKGROUND_TICK, BLOCK_SIZE, FOREGROUND_STALL, MAX_QUEUED, RECHOKE_INTERVAL } from '../constants.ts'
 import { Allowance } from './allowance.ts'
+import { Choker } from './choker.ts'
 import { UploadPeer } from './upload-peer.ts'
 import type { Message, Range } from './messages.ts'
 import type { SessionKey, UploadInit, UploadInput, UploadOutput } from './upload-io.ts'
-import type { Core, PeerKey } from '../../core.ts'
-import type { Random } from '../../random.ts'
+import type { Core } from '../../core.ts'
 
 export type { SessionKey, UploadInit, UploadInput, UploadOutput } from './upload-io.ts'
 
-/** The timer of background sessions. */
+/** The timers of background sessions, and of those who wait for a slot. */
 const BACKGROUND = 'background'
+const RECHOKE = 'rechoke'
 
 /** Most bytes that are read at once. */
 const MAX_READ = 1024 * 1024
@@ -39,18 +38,20 @@ const MAX_SERVING = 2 * MAX_READ
 
 /** Everything one node serves. */
 export class UploadCore implements Core<UploadInput, UploadOutput> {
-  readonly #slots: number
-  readonly #random: Random
   readonly #peers = new Map<SessionKey, UploadPeer>()
+  readonly #choker: Choker
   readonly #allowance = new Allowance()
-  readonly #optimistic = new Map<boolean, { peer: PeerKey, since: number }>()
   #rechokeArmed = false
   #backgroundArmed = false
   #out: UploadOutput[] = []
 
   constructor (init: UploadInit) {
-    this.#slots = init.slots
-    this.#random = init.random
+    this.#choker = new Choker({
+      ...init,
+      sessions: () => this.#peers.values(),
+      choke: (peer, now) => { this.#choke(peer, now) },
+      unchoke: (peer, now) => { this.#unchoke(peer, now) }
+    })
   }
 
   handle (input: UploadInput, now: number): UploadOutput[] {
@@ -61,7 +62,8 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
       this.#serveBackground(now)
     } else if (input.type === 'timer') {
       this.#rechokeArmed = false
-      this.#rechoke(now)
+      this.#choker.rechoke(now)
+      this.#fillSlots(now)
     } else if (input.type === 'peer') {
       this.#peers.set(input.session, new UploadPeer(input))
     } else {
@@ -259,116 +261,12 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
     }
   }
 
-  /** Gives free slots to those who have waited longest. A peer needs one slot, for all it fetches, and one for all that may wait. */
   #fillSlots (now: number): void {
-    const waiting = [false, true].map(background => this.#fill(background, now))
-
-    if (!this.#rechokeArmed && waiting.flat().some(session => session.choked)) {
+    if (this.#choker.fill(now) && !this.#rechokeArmed) {
       this.#rechokeArmed = true
-      this.#out.push({ type: 'timer', id: 'rechoke', after: RECHOKE_INTERVAL })
+      this.#out.push({ type: 'timer', id: RECHOKE, after: RECHOKE_INTERVAL })
     }
   }
-
-  #fill (background: boolean, now: number): UploadPeer[] {
-    const interested = [...this.#peers.values()].filter(peer => peer.interested && peer.background === background)
-    const served = new Set(interested.filter(peer => !peer.choked).map(({ peer }) => peer))
-    const waiting = interested.filter(peer => peer.choked).sort((a, b) => a.waiting - b.waiting)
-
-    for (const session of waiting) {
-      if (served.has(session.peer) || served.size < this.#slots) {
-        served.add(session.peer)
-        this.#unchoke(session, now)
-      }
-    }
-
-    return waiting
-  }
-
-  #rechoke (now: number): void {
-    this.#rechokeOf(false, now)
-    this.#rechokeOf(true, now)
-
-    for (const peer of this.#peers.values()) {
-      peer.received = 0
-    }
-
-    this.#fillSlots(now)
-  }
-
-  #rechokeOf (background: boolean, now: number): void {
-    const candidates = this.#candidates(background)
-
-    if (candidates.length > this.#slots) {
-      const served = this.#chooseServed(candidates, background, now)
-
-      for (const candidate of candidates) {
-        if (!served.has(candidate)) {
-          candidate.sessions.forEach(session => { this.#choke(session, now) })
-        }
-      }
-
-      for (const { sessions } of served) {
-        sessions.filter(session => session.choked).forEach(session => { this.#unchoke(session, now) })
-      }
-    }
-  }
-
-  /** Peers that want something, each with all its sessions. */
-  #candidates (background: boolean): Candidate[] {
-    const candidates = new Map<PeerKey, Candidate>()
-
-    for (const session of this.#peers.values()) {
-      const candidate = candidates.get(session.peer) ?? { peer: session.peer, sessions: [], received: 0, choked: true, waiting: Infinity }
-      candidate.received += session.received
-
-      if (session.interested && session.background === background) {
-        candidate.sessions.push(session)
-        candidate.choked &&= session.choked
-        candidate.waiting = Math.min(candidate.waiting, session.waiting)
-      }
-
-      candidates.set(session.peer, candidate)
-    }
-
-    return [...candidates.values()].filter(({ sessions }) => sessions.length > 0)
-  }
-
-  #chooseServed (candidates: Candidate[], background: boolean, now: number): Set<Candidate> {
-    // who gave most first; among equals, as at a seed, who waits longest, then who was let in last
-    const order = candidates.sort((a, b) => b.received - a.received ||
-      Number(b.choked) - Number(a.choked) || (a.choked ? a.waiting - b.waiting : b.waiting - a.waiting))
-    const gives = order[0].received > 0
-    const served = new Set(order.slice(0, gives ? this.#slots - 1 : this.#slots))
-
-    if (gives) {
-      served.add(this.#chooseOptimistic(order.slice(this.#slots - 1), background, now))
-    }
-
-    return served
-  }
-
-  #chooseOptimistic (rest: Candidate[], background: boolean, now: number): Candidate {
-    const current = this.#optimistic.get(background)
-    const stays = current !== undefined && now - current.since < OPTIMISTIC_INTERVAL
-      ? rest.find(({ peer }) => peer === current.peer)
-      : undefined
-    const chosen = stays ?? pick(this.#random, rest) ?? rest[0]
-
-    if (stays === undefined) {
-      this.#optimistic.set(background, { peer: chosen.peer, since: now })
-    }
-
-    return chosen
-  }
-}
-
-/** A peer that wants to be served. */
-interface Candidate {
-  peer: PeerKey
-  sessions: UploadPeer[]
-  received: number
-  choked: boolean
-  waiting: number
 }
 
 /** The blocks of a range, each a range. */

@@ -4,7 +4,7 @@ import { failureOf } from '../delay.ts'
 import { InvalidParametersError } from '../errors.ts'
 import { DownloadUsers } from './users.ts'
 import { Bitfield } from './core/bitfield.ts'
-import { Finder } from './finder.ts'
+import { FetchPeers } from './fetch-peers.ts'
 import { keptManifest } from './kept-manifest.ts'
 import { ManifestFetch } from './manifest-fetch.ts'
 import { Meter } from './meter.ts'
@@ -14,13 +14,10 @@ import { progressOf } from './progress.ts'
 import { Readers } from './readers.ts'
 import { Sizes } from './sizes.ts'
 import { finishPart, openPart, piecesOf, readFinished, verifiedPieces } from './stored.ts'
-import type { Message } from './core/messages.ts'
 import type { FetchInit } from './fetch-init.ts'
-import type { CatalogName, Source, TransferProgress } from './index.ts'
-import type { PeerActions } from './piece-fetch.ts'
+import type { FetchState } from './fetch-peers.ts'
+import type { CatalogName, TransferProgress } from './index.ts'
 import type { PieceReader } from './readers.ts'
-import type { Session, SessionEnd } from './session.ts'
-import type { PeerKey } from '../core.ts'
 import type { Entry } from '../content/entry.ts'
 import type { Finished, Part } from '../store/index.ts'
 import type { CID } from 'multiformats/cid'
@@ -36,9 +33,6 @@ export class Fetch {
   /** Which catalog it is for. */
   readonly into: CatalogName
 
-  /** It gives way to other downloads. */
-  background: boolean
-
   /** `true` if it was given up because nobody wants it in that catalog any more. */
   unwanted = false
 
@@ -48,17 +42,13 @@ export class Fetch {
   /** Who waits for it. */
   readonly users: DownloadUsers
 
-  /** Known as soon as all interior nodes are here. */
-  manifest?: Manifest
+  /** Whom it is fetched from. */
+  readonly peers: FetchPeers
 
   readonly #init: FetchInit
-  readonly #finder: Finder
-  readonly #sessions = new Map<PeerKey, Session>()
-  readonly #dropped = new Set<PeerKey>()
+  readonly #state: FetchState = {}
   readonly #ended = new AbortController()
   readonly #manifestKnown = Promise.withResolvers<void>()
-  #manifests?: ManifestFetch
-  #pieces?: PieceFetch
   #size?: number
   readonly #sizes = new Sizes()
   #otherSize = Promise.withResolvers<number>()
@@ -70,18 +60,20 @@ export class Fetch {
   constructor (init: FetchInit) {
     this.cid = init.cid
     this.into = init.into
-    this.background = init.background
     this.#init = init
     this.#size = init.size
     this.users = new DownloadUsers(() => this.#progress(), init.log)
-    this.#finder = new Finder({
+    this.peers = new FetchPeers({
       ...init,
-      isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer),
+      state: this.#state,
+      users: this.users,
+      meter: this.#meter,
+      onOpened: () => { this.#considerSizes() },
       onTick: () => { this.#tick() }
     })
     this.#readers = new Readers({
-      want: pieces => { this.#pieces?.want(pieces.map(piece => ({ from: piece, to: this.manifest?.pieceCount ?? 0 }))) },
-      has: piece => this.#finishing || this.#pieces?.have.has(piece) === true,
+      want: pieces => { this.#state.pieces?.want(pieces.map(piece => ({ from: piece, to: this.manifest?.pieceCount ?? 0 }))) },
+      has: piece => this.#finishing || this.#state.pieces?.have.has(piece) === true,
       read: async (offset, length) => await this.read(offset, length) ??
         this.done.then(async () => readFinished(this.#init.store, this.#finished as Finished, offset, length))
     })
@@ -90,9 +82,19 @@ export class Fetch {
     this.#manifestKnown.promise.catch(() => {})
   }
 
+  /** Known as soon as all interior nodes are here. */
+  get manifest (): Manifest | undefined {
+    return this.#state.manifest
+  }
+
+  /** It gives way to other downloads. */
+  get background (): boolean {
+    return this.peers.background
+  }
+
   /** Pieces that can be served already; `undefined` as long as nothing is known of the content. */
   get have (): Bitfield | undefined {
-    return this.#pieces?.have
+    return this.#state.pieces?.have
   }
 
   /** `true` if it was given up, and only has to let go of what it holds. */
@@ -112,16 +114,8 @@ export class Fetch {
       this.unwanted = true
       this.fail(new AbortError('Nobody waits for the download any more'))
     } else if (background !== this.background) {
-      this.background = background
-      this.#pieces?.background(background)
-      // the others are told in a hello
-      this.#beginAnew('it is in another hurry')
+      this.peers.hurry(background)
     }
-  }
-
-  /** Takes somebody who may have the content. */
-  addSource (source: Source): void {
-    this.#finder.add(source)
   }
 
   /** Ends it; what is stored stays for the next time. */
@@ -129,72 +123,9 @@ export class Fetch {
     this.#ended.abort(error)
   }
 
-  /** A session was begun by us, and not answered yet. */
-  begun (session: Session): void {
-    // a small content whose size is known, and the root, can be asked for before it has said hello
-    if (this.#manifests != null || this.manifest?.pieceCount === 1) {
-      this.#sessions.set(session.key, session)
-      this.#manifests?.join(session)
-      this.#pieces?.join(session, true)
-    }
-  }
-
-  /** A session is open. */
-  opened (session: Session): void {
-    if (session.background !== this.background) {
-      // it was begun in another hurry
-      this.#init.drop(session.key, 'it was told another hurry')
-      this.#finder.retry()
-
-      return
-    }
-
-    this.#sessions.set(session.key, session)
-    this.#finder.connected(session.key)
-    this.users.report({ type: 'transfer:peer', detail: { cid: this.cid, peer: session.peer, state: 'joined' } })
-
-    if (this.#pieces == null) {
-      this.#meter.hope(performance.now())
-    }
-
-    this.#considerSizes()
-    this.#manifests?.join(session)
-    this.#joinPieces(session)
-  }
-
-  /** A session is over. */
-  closed (session: Session, end: SessionEnd): void {
-    this.#finder.closed(session.key, end)
-
-    if (this.#sessions.get(session.key) === session) {
-      this.#sessions.delete(session.key)
-      this.#manifests?.leave(session.key)
-      this.#pieces?.leave(session.key)
-      this.users.report({ type: 'transfer:peer', detail: { cid: this.cid, peer: session.peer, state: this.#init.isBanned(session.key) ? 'banned' : 'left' } })
-    }
-
-    if (this.#sessions.size === 0) {
-      this.#finder.hurry()
-    }
-  }
-
-  /** A message came in a session. */
-  message (session: Session, message: Message): void {
-    if (message.type === 'block') {
-      this.#meter.bytes(message.bytes.byteLength, performance.now())
-      this.#init.onBytes(message.bytes.byteLength, this.background)
-      this.#finder.useful(session.key)
-    } else if (message.type === 'node' && message.bytes != null) {
-      this.#meter.hope(performance.now())
-    }
-
-    this.#manifests?.message(session.key, message)
-    this.#pieces?.message(session.key, message)
-  }
-
   /** Reads pieces that are stored; `undefined` if the content is being finished, and to be read from where it went. */
   async read (offset: number, length: number): Promise<Uint8Array | undefined> {
-    return this.#finishing ? undefined : this.#pieces?.read(offset, length)
+    return this.#finishing ? undefined : this.#state.pieces?.read(offset, length)
   }
 
   /** Resolves when the manifest is known. */
@@ -225,31 +156,30 @@ export class Fetch {
       this.#readers.fail(err as Error)
       throw err
     } finally {
-      this.#finder.stop()
-      this.#manifests?.stop()
+      this.peers.stop()
+      this.#state.nodes?.stop()
       this.users.reportProgress(true)
     }
   }
 
   async #fetch (ended: Promise<never>): Promise<Entry> {
     for (;;) {
-      this.manifest = await Promise.race([this.#findManifest(), ended])
-      const part = await this.#fetchPieces(this.manifest, ended)
+      const manifest = this.#state.manifest = await Promise.race([this.#findManifest(), ended])
+      const part = await this.#fetchPieces(manifest, ended)
 
       if (part != null) {
-        return this.#finish(this.manifest, part)
+        return this.#finish(manifest, part)
       }
     }
   }
 
   async #findManifest (): Promise<Manifest> {
     if (isNodeCid(this.cid)) {
-      this.#manifests = new ManifestFetch(this.cid, this.#peerActions, keptManifest(this.#init, this.#ended))
-      this.#sessions.forEach(session => { this.#manifests?.join(session) })
-      this.#finder.start()
-      const manifest = await this.#manifests.manifest
-      this.#manifests.stop()
-      this.#manifests = undefined
+      const nodes = this.#state.nodes = new ManifestFetch(this.cid, this.peers.actions, keptManifest(this.#init, this.#ended))
+      this.peers.askForNodes()
+      const manifest = await nodes.manifest
+      nodes.stop()
+      this.#state.nodes = undefined
 
       return manifest
     }
@@ -259,7 +189,7 @@ export class Fetch {
     }
 
     if (this.#size == null) {
-      this.#finder.start()
+      this.peers.look()
       this.#size = await this.#otherSize.promise
     }
 
@@ -280,9 +210,9 @@ export class Fetch {
       await pieces.stop()
 
       if (size != null) {
-        this.#pieces = undefined
+        this.#state.pieces = undefined
         this.#size = size
-        this.#beginAnew('the content has another size than we thought')
+        this.peers.beginAnew('the content has another size than we thought')
         await (await opening).discard()
 
         return undefined
@@ -290,23 +220,16 @@ export class Fetch {
 
       return await opening
     } catch (err) {
-      await this.#pieces?.stop()
+      await this.#state.pieces?.stop()
       await opening.then(async part => { await part.close() }).catch(() => {})
       throw err
     }
   }
 
-  /** Ends all sessions, in which there may be answers under way to what is not asked for any more, and begins others. */
-  #beginAnew (reason: string): void {
-    const peers = [...this.#sessions.keys()]
-    peers.forEach(peer => { this.#init.drop(peer, reason) })
-    this.#finder.retry()
-  }
-
   #startPieces (manifest: Manifest, part: Promise<Part>, have: Bitfield): PieceFetch {
     this.#otherSize = Promise.withResolvers()
-    this.#pieces = new PieceFetch({
-      ...this.#peerActions,
+    const pieces = this.#state.pieces = new PieceFetch({
+      ...this.peers.actions,
       manifest,
       part,
       have,
@@ -323,27 +246,9 @@ export class Fetch {
     this.#manifestKnown.resolve()
     piecesOf(have).forEach(piece => { this.users.reportPiece(this.cid, piece, []) })
 
-    for (const session of [...this.#sessions.values()]) {
-      try {
-        this.#joinPieces(session)
-      } catch (err) {
-        // what it said it has could not be checked before
-        session.line.abort(err as Error)
-      }
+    this.peers.askForPieces()
 
-      session.tell(piecesOf(have))
-    }
-
-    this.#finder.start()
-
-    return this.#pieces
-  }
-
-  #joinPieces (session: Session): void {
-    if (session.open && this.manifest != null) {
-      session.pieces(this.manifest.pieceCount)
-      this.#pieces?.consider(session)
-    }
+    return pieces
   }
 
   async #finish (manifest: Manifest, part: Part): Promise<Entry> {
@@ -357,7 +262,7 @@ export class Fetch {
   #tick (): void {
     const now = performance.now()
     this.#considerSizes()
-    const fault = this.#meter.fault(this.cid, { pieces: this.#pieces, patience: this.users.patience, peers: this.#sessions.size }, now)
+    const fault = this.#meter.fault(this.cid, { pieces: this.#state.pieces, patience: this.users.patience, peers: this.peers.size }, now)
 
     if (fault != null) {
       this.fail(fault)
@@ -368,33 +273,20 @@ export class Fetch {
 
   /** Peers say how large a content of one piece is, which its CID does not tell. Another size is tried when the first leads nowhere. */
   #considerSizes (): void {
-    if (!isPieceCid(this.cid) || (this.#pieces?.starving === false && performance.now() - this.#meter.bytesAt < UNKNOWN_LATENESS)) {
+    if (!isPieceCid(this.cid) || (this.#state.pieces?.starving === false && performance.now() - this.#meter.bytesAt < UNKNOWN_LATENESS)) {
       return
     }
 
-    const size = this.#sizes.next(this.#sessions.values(), this.manifest?.size)
+    const size = this.#sizes.next(this.peers.sessions(), this.manifest?.size)
 
     if (size != null) {
       this.#otherSize.resolve(size)
     }
   }
 
-  readonly #peerActions: PeerActions = {
-    drop: (peer, reason) => {
-      this.#init.log('dropped %s: %s', peer, reason)
-      this.#dropped.add(peer)
-      this.#finder.exclude(peer)
-      this.#init.drop(peer, reason)
-    },
-    ban: peer => {
-      this.#finder.exclude(peer)
-      this.#init.ban(peer)
-    }
-  }
-
   #progress (): TransferProgress {
     const { cid, manifest, have } = this
 
-    return progressOf({ cid, manifest, have, rate: this.#meter.rate(performance.now()), peers: this.#sessions.size })
+    return progressOf({ cid, manifest, have, rate: this.#meter.rate(performance.now()), peers: this.peers.size })
   }
 }

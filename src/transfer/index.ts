@@ -28,7 +28,7 @@
  * named it; then pieces of 1 MiB, the rarest first, from all peers at once,
  * each hashed before it is written, and marked as stored only after. A peer
  * that alone delivered a wrong piece, or a wrong node, is banned for the life
- * of this node. A peer that breaks the rules, or owes blocks and sends nothing
+ * of this node, or until 10,000 others are. A peer that breaks the rules, or owes blocks and sends nothing
  * for 20 s, is dropped. What was stored survives a crash and is continued by
  * the next download.
  *

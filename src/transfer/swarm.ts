@@ -97,7 +97,7 @@ export class Swarm implements SessionHandler, Holding {
   /** Fetches the content, from these peers too. */
   start (fetch: Fetch): void {
     this.#fetch = fetch
-    this.#sessions.forEach(session => { fetch.opened(session) })
+    this.#sessions.forEach(session => { fetch.peers.opened(session) })
     this.#fetchEnded = fetch.done.then(async () => this.#finished(true), async () => this.#finished(false))
   }
 
@@ -130,7 +130,7 @@ export class Swarm implements SessionHandler, Holding {
   begin (line: Line): void {
     const session = line.begin(this.key, this.#hello(), this)
     this.#sessions.set(session.key, session)
-    this.#fetch?.begun(session)
+    this.#fetch?.peers.begun(session)
   }
 
   /** Answers a session that a peer began. */
@@ -212,18 +212,18 @@ export class Swarm implements SessionHandler, Holding {
     }
 
     this.#init.server.join(session, this)
-    this.#fetch?.opened(session)
+    this.#fetch?.peers.opened(session)
   }
 
   message (session: Session, message: Message): void {
     // bytes first: what they complete is what may be asked for next
-    this.#fetch?.message(session, message)
+    this.#fetch?.peers.message(session, message)
     this.#init.server.message(session, message)
   }
 
   closed (session: Session, end: SessionEnd): void {
     this.#init.server.leave(session)
-    this.#fetch?.closed(session, end)
+    this.#fetch?.peers.closed(session, end)
 
     if (this.#sessions.get(session.key) === session) {
       this.#sessions.delete(session.key)

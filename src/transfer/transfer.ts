@@ -1,25 +1,20 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
-import { CID } from 'multiformats/cid'
-import { PIECE_SIZE } from '../content/index.ts'
-import { waitFor } from '../delay.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
 import { Announcer } from './announcer.ts'
-import { Catalogs, partKey } from './catalogs.ts'
+import { Bans } from './bans.ts'
+import { Catalogs } from './catalogs.ts'
 import { MAX_STREAMS, transferProtocol, UPLOAD_SLOTS } from './constants.ts'
 import { Contacts } from './contacts.ts'
-import { Allowance } from './core/allowance.ts'
 import { Copies } from './copies.ts'
-import { Fetch } from './fetch.ts'
+import { Downloads } from './downloads.ts'
 import { Lines } from './lines.ts'
 import { checkInit, checkOptions } from './options.ts'
-import { PieceBuffers } from './piece-buffers.ts'
 import { rangesOf } from './ranges.ts'
 import { Server } from './server.ts'
-import { Swarm } from './swarm.ts'
+import { Swarms } from './swarms.ts'
 import type {
-  BannedPeer, CatalogName, DownloadOptions, ReadOptions, Source, Transfer as TransferInterface, TransferComponents, TransferEvents,
-  TransferInit
+  BannedPeer, CatalogName, DownloadOptions, ReadOptions, Transfer as TransferInterface, TransferComponents, TransferEvents, TransferInit
 } from './index.ts'
 import type { Session } from './session.ts'
 import type { Entry } from '../content/entry.ts'
@@ -27,6 +22,7 @@ import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Finished, Store } from '../store/index.ts'
 import type { Connection, Logger, Startable, Stream } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
 
 /** Fetches and serves contents. */
 export class Transfer extends TypedEventEmitter<TransferEvents> implements TransferInterface, Startable {
@@ -37,17 +33,14 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   readonly #protocol: string
   readonly #log: Logger
   readonly #server: Server
-  readonly #buffers: PieceBuffers
-  readonly #allowance = new Allowance()
   readonly #lines: Lines
-  readonly #swarms = new Map<string, Swarm>()
-  readonly #banned = new Set<PeerKey>()
-  readonly #announcer: Announcer
   readonly #contacts: Contacts
-
+  readonly #bans = new Bans()
+  readonly #swarms: Swarms
   readonly #copies: Copies
+  readonly #downloads: Downloads
+  readonly #announcer: Announcer
   #topology?: string
-  #downloaded = 0
   #catalogs = new Catalogs({})
   #unlisten = (): void => {}
   #started = false
@@ -61,18 +54,19 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#protocol = transferProtocol(network)
     this.#log = components.logger.forComponent('formicary:transfer')
     this.#server = new Server({ slots: uploadSlots, limit: uploadLimit, log: this.#log })
-    this.#buffers = new PieceBuffers(init.memory)
-    this.#lines = new Lines(this.#protocol, session => { void this.#accept(session) })
+    this.#lines = new Lines(this.#protocol, session => { this.#accept(session) })
+    this.#contacts = new Contacts(components, this.#lines)
+    this.#swarms = new Swarms({ self: String(components.peerId), server: this.#server, catalogs: () => this.#catalogs })
     this.#copies = new Copies({
       storeOf: into => this.#storeOf(into),
       log: this.#log,
-      isBusy: cid => this.#swarms.get(String(cid))?.fetch != null || !this.#started,
-      onFinished: async (into, manifest, finished, path) => this.#add(into, manifest, finished, path)
+      isBusy: cid => this.#swarms.get(cid)?.fetch != null || !this.#started,
+      onFinished: async (...args) => this.#add(...args)
     })
-    this.#contacts = new Contacts(components, this.#lines)
+    this.#downloads = this.#makeDownloads()
     this.#announcer = new Announcer({
       announce: async (cid, signal) => { await components.contentRouting.provide(cid, { signal }) },
-      isBusy: () => Array.from(this.#swarms.values()).some(({ fetch }) => fetch != null),
+      isBusy: () => this.#swarms.fetches.length > 0,
       log: this.#log
     })
   }
@@ -82,7 +76,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   }
 
   get downloaded (): number {
-    return this.#downloaded
+    return this.#downloads.bytes
   }
 
   async start (): Promise<void> {
@@ -114,9 +108,9 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   async beforeStop (): Promise<void> {
     this.#started = false
     this.#announcer.stop()
-    const downloads = [...Array.from(this.#swarms.values(), swarm => swarm.fetch), ...this.#copies.underway]
-    downloads.forEach(download => { download?.fail(new NotStartedError('The node was stopped')) })
-    await Promise.allSettled(downloads.map(async download => download?.done))
+    const downloads = [...this.#swarms.fetches, ...this.#copies.underway]
+    downloads.forEach(download => { download.fail(new NotStartedError('The node was stopped')) })
+    await Promise.allSettled(downloads.map(async download => download.done))
   }
 
   async stop (): Promise<void> {
@@ -127,8 +121,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#contacts.clear()
     this.#lines.abort(new NotStartedError('The node was stopped'))
     this.#server.stop()
-    this.#swarms.forEach(swarm => { swarm.close() })
-    this.#swarms.clear()
+    this.#swarms.close()
   }
 
   async download (cid: CID, options: DownloadOptions = {}): Promise<Entry> {
@@ -142,7 +135,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
         return shared.find(entry => entry.name === name) ?? shared[0]
       }
 
-      const entry = await this.#copies.copy(cid, into, this.#catalogs, options) ?? await this.#fetch(cid, into, options)
+      const entry = await this.#copies.copy(cid, into, this.#catalogs, options) ?? await this.#downloads.fetch(cid, into, options)
 
       if (entry != null) {
         return entry
@@ -150,27 +143,6 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
       this.#check(options)
     }
-  }
-
-  /** Waits until a content is fetched; `undefined` if that was for the other catalog. */
-  async #fetch (cid: CID, into: CatalogName, options: DownloadOptions): Promise<Entry | undefined> {
-    const { fetch, leave } = await this.#join(cid, options)
-
-    try {
-      const entry = await waitFor(fetch.done, options.signal)
-
-      if (fetch.into === into) {
-        return entry
-      }
-    } catch (err) {
-      if (fetch.into === into || !fetch.unwanted) {
-        throw err
-      }
-    } finally {
-      leave()
-    }
-
-    await this.#swarms.get(String(cid))?.fetchEnded
   }
 
   async * read (cid: CID, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
@@ -193,28 +165,26 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
         await content.close()
       }
     } else {
-      yield * this.#readArriving(cid, offset, length, options)
+      yield * this.#downloads.read(cid, offset, length, options)
     }
   }
 
-  /** Yields bytes as they are verified. */
-  async * #readArriving (cid: CID, offset: number, length: number, options: ReadOptions): AsyncGenerator<Uint8Array> {
-    const { fetch, leave } = await this.#join(cid, options, true)
-
-    try {
-      const manifest = await waitFor(fetch.manifestKnown(), options.signal)
-      const reader = fetch.beginReading()
-
-      try {
-        for (const range of rangesOf(manifest, offset, length)) {
-          yield await waitFor(reader.read(range.offset, range.length), options.signal)
-        }
-      } finally {
-        reader.end()
-      }
-    } finally {
-      leave()
-    }
+  #makeDownloads (): Downloads {
+    return new Downloads({
+      self: String(this.#components.peerId),
+      swarms: this.#swarms,
+      contacts: this.#contacts,
+      lines: this.#lines,
+      bans: this.#bans,
+      memory: this.#init.memory,
+      log: this.#log,
+      storeOf: into => this.#storeOf(into),
+      check: options => { this.#check(options) },
+      isStopped: () => !this.#started,
+      settled: async (cid, into) => this.#copies.settled(cid, into),
+      ban: (peer, cid) => { this.#ban(peer, cid) },
+      onFinished: async (...args) => this.#add(...args)
+    })
   }
 
   #check (options: DownloadOptions): void {
@@ -229,63 +199,8 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
   }
 
-  /** Waits with others for the download of a content: the one that is under way, or a new one. */
-  async #join (cid: CID, options: DownloadOptions, reading = false): Promise<{ fetch: Fetch, leave: () => void }> {
-    const key = String(cid)
-    await this.#copies.settled(cid, options.into ?? 'catalog')
-
-    // one that is being given up has to let go of its part first
-    for (let ending = this.#swarms.get(key); ending?.fetch?.ending === true; ending = this.#swarms.get(key)) {
-      await ending.fetchEnded
-    }
-
-    this.#check(options)
-    const swarm = this.#swarm(cid)
-    const fetch = swarm.fetch ?? this.#startFetch(swarm, options)
-    options.sources?.forEach(source => { fetch.addSource(source) })
-
-    // counted at once, or the last of the others could give the download up before
-    const leave = fetch.users.add(reading ? { ...options, into: fetch.into } : options)
-    fetch.usersChanged()
-
-    return {
-      fetch,
-      leave: () => {
-        leave()
-        fetch.usersChanged()
-      }
-    }
-  }
-
   #storeOf (into: CatalogName): Store {
     return into === 'kept' ? this.#init.keptStore ?? this.#init.store : this.#init.store
-  }
-
-  #startFetch (swarm: Swarm, { name, path, size, background, into = 'catalog' }: DownloadOptions): Fetch {
-    const { cid } = swarm
-    const fetch = new Fetch({
-      cid,
-      into,
-      key: partKey(cid, into),
-      name,
-      path,
-      size: Number.isSafeInteger(size) && size! >= 0 && size! <= PIECE_SIZE ? size : undefined,
-      store: this.#storeOf(into),
-      buffers: this.#buffers,
-      allowance: this.#allowance,
-      background: background === true,
-      log: this.#log,
-      connect: async (source, signal) => { await this.#connect(swarm, source, signal) },
-      lookup: signal => this.#contacts.lookup(cid, signal),
-      isBanned: peer => this.#banned.has(peer),
-      ban: peer => { this.#ban(peer, cid) },
-      drop: peer => { swarm.drop(peer) },
-      onBytes: (bytes, background) => { this.#count(bytes, background) },
-      onFinished: async (manifest, finished, path) => this.#add(into, manifest, finished, path)
-    })
-    swarm.start(fetch)
-
-    return fetch
   }
 
   async #add (into: CatalogName, manifest: Manifest, { name, location, version, synced }: Finished, path = ''): Promise<Entry> {
@@ -300,81 +215,24 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     return entry
   }
 
-  #count (bytes: number, background: boolean): void {
-    this.#downloaded += bytes
-
-    if (!background) {
-      this.#allowance.foreground(bytes, performance.now())
-    }
-  }
-
-  async #connect (swarm: Swarm, source: Source, signal: AbortSignal): Promise<void> {
-    const key = String(source.holder)
-
-    if (key === String(this.#components.peerId) || swarm.hasSession(key)) {
-      return
-    }
-
-    const line = await this.#contacts.reach(source, signal)
-
-    if (signal.aborted || swarm.hasSession(key) || !this.#started) {
-      this.#lines.idle(line)
-    } else {
-      swarm.begin(line)
-    }
-  }
-
   #ban (peer: PeerKey, cid: CID): void {
-    if (!this.#banned.has(peer)) {
-      this.#banned.add(peer)
+    if (this.#bans.add(peer)) {
       this.#log('banned %s: it sent wrong bytes of %c', peer, cid)
       this.safeDispatchEvent<BannedPeer>('transfer:banned', { detail: { peer: peerIdFromString(peer), cid } })
       this.#lines.abortPeer(peer, new ProtocolError('The peer sent wrong bytes'))
     }
   }
 
-  async #accept (session: Session): Promise<void> {
-    try {
-      const cid = CID.decode(session.remote?.root ?? new Uint8Array())
-
-      if (this.#banned.has(session.key) || !this.#started) {
-        session.line.abort(new ProtocolError('Nothing is served to this peer'))
-      } else if (this.#swarms.has(String(cid)) || this.#catalogs.has(cid)) {
-        await this.#swarm(cid).accept(session)
-      } else {
-        session.end()
-      }
-    } catch (err) {
-      session.line.abort(err as Error)
+  #accept (session: Session): void {
+    if (this.#bans.has(session.key) || !this.#started) {
+      session.line.abort(new ProtocolError('Nothing is served to this peer'))
+    } else {
+      void this.#swarms.accept(session)
     }
-  }
-
-  #swarm (cid: CID): Swarm {
-    const key = String(cid)
-    const known = this.#swarms.get(key)
-
-    if (known != null) {
-      return known
-    }
-
-    const swarm: Swarm = new Swarm({
-      cid,
-      self: String(this.#components.peerId),
-      server: this.#server,
-      open: async () => this.#catalogs.open(cid),
-      onEmpty: () => {
-        if (this.#swarms.get(key) === swarm) {
-          this.#swarms.delete(key)
-        }
-      }
-    })
-    this.#swarms.set(key, swarm)
-
-    return swarm
   }
 
   readonly #onStream = (stream: Stream, connection: Connection): void => {
-    if (this.#banned.has(String(connection.remotePeer))) {
+    if (this.#bans.has(String(connection.remotePeer))) {
       throw new ProtocolError('Nothing is served to this peer')
     }
 
@@ -388,7 +246,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   }
 
   readonly #onRemoved = ({ detail: { cid } }: CustomEvent<Entry>): void => {
-    const swarm = this.#swarms.get(String(cid))
+    const swarm = this.#swarms.get(cid)
 
     if (this.#catalogs.has(cid)) {
       void swarm?.reopen()

@@ -61,11 +61,15 @@ async function openPage (context: BrowserContext, url: string): Promise<BenchPag
 
   return {
     page,
-    call: async (name, ...args) => await page.evaluate(async ([name, args]) => {
-      const { bench } = globalThis as unknown as { bench: Record<string, (...args: unknown[]) => unknown> }
+    async call<Name extends keyof Methods> (name: Name, ...args: Parameters<Methods[Name]>): Promise<Awaited<ReturnType<Methods[Name]>>> {
+      const result: unknown = await page.evaluate(async ([name, args]) => {
+        const { bench } = globalThis as unknown as { bench: Record<string, (...args: unknown[]) => unknown> }
 
-      return await bench[name](...args)
-    }, [name, args] as const) as any
+        return await bench[name](...args)
+      }, [name, args] as [string, unknown[]])
+
+      return result as Awaited<ReturnType<Methods[Name]>>
+    }
   }
 }
 

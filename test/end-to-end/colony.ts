@@ -106,7 +106,7 @@ export function useColony (...expected: RegExp[]): Colony {
     openPage,
     async page ({ name, ...init }: NodeInit & { name: string }, given?: Evaluating): Promise<PageActor<any>> {
       const page = given ?? await openPage()
-      const peerId = await page.evaluate(async init => await member.start(init), { name, ...init } as any)
+      const peerId = await tell(page, 'start', { name, ...init })
 
       return Object.assign(actorIn(page), { name, peerId, page })
     },
@@ -147,10 +147,16 @@ export function webSocketsOf (hub: Hub): string[] {
 
 /** Passes on to a page what its member is told. */
 function actorIn (page: Evaluating): Pick<Member, keyof Member> {
-  const pass = (method: string) => async (...args: unknown[]): Promise<unknown> => {
-    return page.evaluate(async ([method, args]) => await (member as any)[method](...args), [method, args] as [string, any[]])
-  }
-  const methods = Object.getOwnPropertyNames(Member.prototype).filter(name => name !== 'constructor')
+  const methods = Object.getOwnPropertyNames(Member.prototype).filter(name => name !== 'constructor') as Array<keyof Member>
 
-  return Object.fromEntries(methods.map(name => [name, pass(name)])) as unknown as Pick<Member, keyof Member>
+  return Object.fromEntries(methods.map(name => [name, async (...args: []) => tell(page, name, ...args)])) as unknown as Pick<Member, keyof Member>
+}
+
+/** Calls a method of the member in a page; what goes in and out has to survive JSON. */
+async function tell<Name extends keyof Member> (page: Evaluating, method: Name, ...args: Parameters<Member[Name]>): Promise<Awaited<ReturnType<Member[Name]>>> {
+  return await page.evaluate(async ([method, args]) => {
+    const methods = member as unknown as Record<string, (...args: unknown[]) => unknown>
+
+    return await methods[method](...args)
+  }, [method, args] as [string, unknown[]]) as Awaited<ReturnType<Member[Name]>>
 }

@@ -2,15 +2,20 @@ import { expect } from 'chai'
 import { useColony, webSocketsOf } from './colony.ts'
 import type { Page } from 'playwright-core'
 
+/** What is on `globalThis` in a page whose handshakes fail. */
+interface Spoilt { spoilt: number }
+
+type Method = (...args: unknown[]) => Promise<unknown>
+
 /** Lets the first handshakes over WebRTC of a page fail, and counts them. */
 async function spoil (page: Page, method: 'createOffer' | 'setRemoteDescription', times: number): Promise<() => Promise<number>> {
   await page.evaluate(([method, times]) => {
-    const prototype = RTCPeerConnection.prototype as any
+    const prototype = RTCPeerConnection.prototype as unknown as Record<typeof method, Method>
     const original = prototype[method]
-    Object.assign(globalThis, { spoilt: 0 })
-    prototype[method] = async function (this: RTCPeerConnection, ...args: unknown[]) {
-      if ((globalThis as any).spoilt < times) {
-        (globalThis as any).spoilt++
+    const count = Object.assign(globalThis, { spoilt: 0 })
+    prototype[method] = async function (this: RTCPeerConnection, ...args) {
+      if (count.spoilt < times) {
+        count.spoilt++
         throw new Error('This handshake fails')
       }
 
@@ -18,7 +23,7 @@ async function spoil (page: Page, method: 'createOffer' | 'setRemoteDescription'
     }
   }, [method, times] as const)
 
-  return async () => page.evaluate(() => (globalThis as any).spoilt)
+  return async () => page.evaluate(() => (globalThis as unknown as Spoilt).spoilt)
 }
 
 describe('a member whose handshake fails at first', () => {
@@ -50,16 +55,16 @@ describe('a member whose handshake fails at first', () => {
   it('is linked all the same if the relay refuses, once', async () => {
     const hub = await colony.hub()
     const bootstrap = webSocketsOf(hub)
-    const relay = hub.libp2p.services.relay as any
-    const handleConnect = relay.handleConnect
+    const relay = hub.libp2p.services.relay as unknown as { handleConnect: Method }
+    const handleConnect = relay.handleConnect.bind(relay)
     let refused = 0
-    relay.handleConnect = async (...args: unknown[]): Promise<void> => {
+    relay.handleConnect = async (...args) => {
       if (refused < 1) {
         refused++
         throw new Error('Not now')
       }
 
-      await handleConnect.apply(relay, args)
+      await handleConnect(...args)
     }
     const [ada, ben] = await Promise.all(['ada', 'ben'].map(async name => colony.page({ name, bootstrap })))
 

@@ -18,7 +18,7 @@ import type { Part } from '../store/index.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /** Bytes of a stream to keep in memory until all are there: 256 MiB. A `Blob` may have any size. */
-export const MAX_STREAM_SIZE = 256 * 1024 * 1024
+const MAX_STREAM_SIZE = 256 * 1024 * 1024
 
 /** Bytes with a name. */
 export interface NamedBytes {

@@ -2,7 +2,8 @@ import { decodeValue } from '../wire/channel.ts'
 import { encode } from '@msgpack/msgpack'
 import { Key } from 'interface-datastore/key'
 import { parseBytes, parseInteger, parseList } from '../wire/parse.ts'
-import { MAX_RECORD_SIZE, readRecord } from './record.ts'
+import { MAX_ENVELOPE_SIZE } from './constants.ts'
+import { readRecord } from './record.ts'
 import type { Card } from './record.ts'
 import type { SignedRecord } from './core/messages.ts'
 import type { Datastore } from 'interface-datastore'
@@ -34,7 +35,7 @@ export class AddressBook {
 
   /** Members that were known; those whose records cannot be read or are not theirs are left out. */
   async load (): Promise<Array<SignedRecord<Card>>> {
-    const sealed = await this.#load(BOOK, value => parseList(value, 'members', MAX_KEPT, item => parseBytes(item, 'record', 1, MAX_RECORD_SIZE))) ?? []
+    const sealed = await this.#load(BOOK, value => parseList(value, 'members', MAX_KEPT, item => parseBytes(item, 'record', 1, MAX_ENVELOPE_SIZE))) ?? []
     const records = await Promise.all(sealed.map(async bytes => {
       try {
         const { value, check } = readRecord(bytes.slice(), this.#network)

@@ -7,7 +7,7 @@
 
 import { encode } from '@msgpack/msgpack'
 import { parseBytes, parseFields, parseInteger, parseList, parseOptional, parseString } from '../wire/parse.ts'
-import { BUCKETS, MAX_VERSIONS } from './constants.ts'
+import { BUCKETS, MAX_ENVELOPE_SIZE, MAX_VERSIONS } from './constants.ts'
 import type { Doubt, Message, News, Version } from './core/messages.ts'
 import type { Fields } from '../wire/parse.ts'
 import type { PeerKey } from '../core.ts'
@@ -33,7 +33,6 @@ export type WireMessage =
   | { type: 'bye' }
 
 const MAX_PEER_LENGTH = 128
-const MAX_SEALED_SIZE = 8 * 1024
 
 /** Pieces of news in one message: more than fit it of any that are real. */
 const MAX_NEWS = 512
@@ -112,7 +111,7 @@ function parseSeq (fields: Fields): number {
 
 function parseSealed (value: unknown): Uint8Array {
   // a view would keep the whole message
-  return parseBytes(value, 'envelope', 1, MAX_SEALED_SIZE).slice()
+  return parseBytes(value, 'envelope', 1, MAX_ENVELOPE_SIZE).slice()
 }
 
 function parseNews (fields: Fields): SealedNews {

@@ -147,6 +147,13 @@ export const MAX_MEMBERS = 20_000
 export const MAX_NAME_LENGTH = 64
 export const MAX_METADATA_SIZE = 512
 
+/** Most roles of a member, and the longest of them, or reason to leave, in characters. */
+export const MAX_ROLES = 8
+export const MAX_TEXT_LENGTH = 128
+
+/** Largest signed envelope, in bytes: that of a record, with its fields at their largest, and the signature. */
+export const MAX_ENVELOPE_SIZE = 8 * 1024
+
 /** Most addresses in a record, and the longest of them, in bytes. */
 export const MAX_ADDRESSES = 16
 export const MAX_ADDRESS_SIZE = 256

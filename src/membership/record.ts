@@ -13,7 +13,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { encode } from '@msgpack/msgpack'
 import { decodeValue } from '../wire/channel.ts'
 import { parseBytes, parseFields, parseInteger, parseList, parseOptional, parseString } from '../wire/parse.ts'
-import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_METADATA_SIZE, MAX_NAME_LENGTH } from './constants.ts'
+import { MAX_ADDRESS_SIZE, MAX_ADDRESSES, MAX_METADATA_SIZE, MAX_NAME_LENGTH, MAX_ROLES, MAX_TEXT_LENGTH } from './constants.ts'
 import { parsePeer } from './codec.ts'
 import type { Claim, Incarnation, MemberRecord, SignedRecord } from './core/messages.ts'
 import type { PeerKey } from '../core.ts'
@@ -40,15 +40,6 @@ export interface Card extends MemberRecord {
   reason?: string
   successor?: PeerKey
 }
-
-/** Largest envelope of a record, in bytes: its fields at their largest, and the signature. */
-export const MAX_RECORD_SIZE = 8 * 1024
-
-/** Largest envelope of a claim, in bytes. */
-export const MAX_CLAIM_SIZE = 1024
-
-const MAX_ROLES = 8
-const MAX_TEXT_LENGTH = 128
 
 /** Types of payloads, as the envelope has them; not in the table of multicodecs. */
 const RECORD_TYPE = Uint8Array.from([0x46, 0x01])
@@ -132,7 +123,7 @@ function open (bytes: Uint8Array, type: Uint8Array, domain: string): { peer: Pee
 }
 
 /** An incarnation, of a value that was decoded. */
-export function parseIncarnation (fields: { epoch?: unknown, counter?: unknown }): Incarnation {
+function parseIncarnation (fields: { epoch?: unknown, counter?: unknown }): Incarnation {
   return { epoch: parseInteger(fields.epoch, 'epoch'), counter: parseInteger(fields.counter, 'counter', 0, 2 ** 32) }
 }
 

@@ -27,11 +27,6 @@ export class Lines implements LineHandler {
     this.#onHello = onHello
   }
 
-  /** Streams there are. */
-  get size (): number {
-    return this.#lines.size
-  }
-
   /** A line over a connection that is idle. */
   take (connection: Connection): Line | undefined {
     for (let line = this.#idle.get(connection)?.pop(); line != null; line = this.#idle.get(connection)?.pop()) {

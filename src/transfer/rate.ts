@@ -2,11 +2,8 @@
 const SLOT_TIME = 250
 const SLOTS = 12
 
-/** Counts bytes, and how many came a second lately. */
+/** How many bytes came a second, lately. */
 export class Rate {
-  /** Bytes in all. */
-  total = 0
-
   readonly #slots = new Float64Array(SLOTS)
   #slot = 0
   #start: number | undefined
@@ -14,7 +11,6 @@ export class Rate {
   add (bytes: number, now: number): void {
     this.#start ??= now
     this.#advance(now)
-    this.total += bytes
     this.#slots[this.#slot % SLOTS] += bytes
   }
 

@@ -5,7 +5,6 @@ import { ProtocolError } from '../errors.ts'
 import { BLOCK_SIZE, MAX_QUEUED_NODES, MAX_SKIPPED } from './constants.ts'
 import { blocksOf, UploadCore } from './core/upload.ts'
 import { Pace } from './pace.ts'
-import { Rate } from './rate.ts'
 import type { Message, Range } from './core/messages.ts'
 import type { UploadInput, UploadOutput } from './core/upload.ts'
 import type { Session } from './session.ts'
@@ -68,9 +67,9 @@ export class Server {
   readonly #ids = new Map<Session, string>()
   readonly #pace: Pace
   readonly #batch: number
-  readonly #rate = new Rate()
   readonly #log: Logger
   #nextId = 0
+  #uploaded = 0
 
   constructor (init: ServerInit) {
     const { limit, log } = init
@@ -83,12 +82,7 @@ export class Server {
 
   /** Bytes of pieces that were sent. */
   get uploaded (): number {
-    return this.#rate.total
-  }
-
-  /** Bytes a second, lately. */
-  get rate (): number {
-    return this.#rate.perSecond(performance.now())
+    return this.#uploaded
   }
 
   /** A session is open. */
@@ -237,7 +231,7 @@ export class Server {
       }
 
       session.sendBlocks(batch)
-      this.#rate.add(size, performance.now())
+      this.#uploaded += size
 
       if (session.line.full) {
         await session.line.drained({ signal: untilGone(served) })

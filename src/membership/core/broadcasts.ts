@@ -102,7 +102,7 @@ export class Broadcasts {
 }
 
 /** Who news is about. */
-export function subjectOf (news: News): PeerKey {
+function subjectOf (news: News): PeerKey {
   switch (news.type) {
     case 'record': return news.signed.record.peer
     case 'claim': return news.claim.target

@@ -281,7 +281,7 @@ export function isNewer (a: SignedRecord, b: SignedRecord): boolean {
 }
 
 /** Which bucket a member is in. */
-export function bucketOf (peer: PeerKey): number {
+function bucketOf (peer: PeerKey): number {
   return hash(peer) % BUCKETS
 }
 

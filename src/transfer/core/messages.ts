@@ -161,11 +161,6 @@ export const parseMessage: Parse<AnyMessage> = value => {
   return parse(fields)
 }
 
-/** The block that begins a range, counted from the beginning of its piece. */
-export function blockOf (begin: number): number {
-  return begin / BLOCK_SIZE
-}
-
 /** Blocks in a piece of so many bytes; an empty piece has one, which is empty. */
 export function blockCount (pieceSize: number): number {
   return Math.max(1, Math.ceil(pieceSize / BLOCK_SIZE))

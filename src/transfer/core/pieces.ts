@@ -80,11 +80,6 @@ export class OpenPiece {
     return this.#left === 0
   }
 
-  /** Bytes in the block that begins at `begin`. */
-  blockSize (begin: number): number {
-    return Math.min(BLOCK_SIZE, this.size - begin)
-  }
-
   /** `true` if the block is here. */
   isHere (begin: number): boolean {
     return this.#blocks[begin / BLOCK_SIZE] === HERE

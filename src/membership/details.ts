@@ -19,6 +19,11 @@ export function checkDetails ({ name = '', roles = [], storage = 0, digest = 0, 
   return { name, roles: [...roles], storage, digest, light, hidden, metadata: metadata?.slice() }
 }
 
+/** @throws {InvalidParametersError} others would not take why this member leaves */
+export function checkReason (reason = ''): void {
+  assert(typeof reason === 'string' && reason.length <= MAX_TEXT_LENGTH && reason.isWellFormed(), `reason should be a string of at most ${MAX_TEXT_LENGTH} characters`)
+}
+
 function assert (right: boolean, message: string): void {
   if (!right) {
     throw new InvalidParametersError(message)

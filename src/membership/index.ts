@@ -264,6 +264,7 @@ export interface Membership extends TypedEventTarget<MembershipEvents> {
    * Says goodbye, so that nobody has to find out; stopping the node does it
    * too. Nothing happens if that was done.
    *
+   * @throws {InvalidParametersError} `reason` cannot be told; nothing was said
    * @throws the reason of `signal`, if it is aborted before all links were told
    */
   leave (options?: LeaveOptions): Promise<void>

@@ -5,7 +5,7 @@ import { Acquaintances } from './acquaintances.ts'
 import { AddressBook } from './address-book.ts'
 import { FULL_MESH } from './constants.ts'
 import { describe } from './describe.ts'
-import { checkDetails } from './details.ts'
+import { checkDetails, checkReason } from './details.ts'
 import { Running } from './running.ts'
 import type { SwimEvent } from './core/swim.ts'
 import type {
@@ -126,6 +126,7 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
 
   async leave (options: LeaveOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
+    checkReason(options.reason)
     await this.#running?.leave(options)
   }
 

@@ -354,7 +354,11 @@ describe('membership between nodes', function () {
       expect(await failure(service.update(details))).to.have.property('name', 'InvalidParametersError')
     }
 
-    expect(service.self.name).to.equal('ada')
+    for (const reason of ['x'.repeat(129), '\ud800', 5 as never]) {
+      expect(await failure(service.leave({ reason }))).to.have.property('name', 'InvalidParametersError')
+    }
+
+    expect(service.self).to.include({ name: 'ada', state: 'alive' })
     expect(() => membership({ name: 'x'.repeat(65) })({ peerId: ada.peerId } as never)).to.throw().with.property('name', 'InvalidParametersError')
   })
 

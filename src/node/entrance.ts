@@ -129,8 +129,10 @@ export class Entrance {
   }
 
   readonly #onIdentify = ({ detail: { peerId, protocols } }: CustomEvent<IdentifyResult>): void => {
-    this.#speaks.set(String(peerId), protocols)
-    this.#wake()
+    if (this.#isConnected(peerId)) {
+      this.#speaks.set(String(peerId), protocols)
+      this.#wake()
+    }
   }
 
   readonly #onDisconnect = ({ detail: peer }: CustomEvent<PeerId>): void => {
@@ -139,9 +141,16 @@ export class Entrance {
   }
 
   #note (protocol: string, peer: PeerId): void {
-    const known = this.#known.get(String(peer)) ?? new Set()
-    this.#known.set(String(peer), known.add(protocol))
-    this.#wake()
+    if (this.#isConnected(peer)) {
+      const known = this.#known.get(String(peer)) ?? new Set()
+      this.#known.set(String(peer), known.add(protocol))
+      this.#wake()
+    }
+  }
+
+  /** `false` for somebody who has gone meanwhile: nothing would tell us to forget it. */
+  #isConnected (peer: PeerId): boolean {
+    return this.#libp2p.getConnections(peer).length > 0
   }
 
   readonly #wake = (): void => {

@@ -3,7 +3,7 @@ import type { PeerKey } from '../core.ts'
 /** Peers that are remembered, so that nobody can make us remember more and more: the first are forgotten. */
 const MAX_BANNED = 10_000
 
-/** Peers with whom nothing is exchanged any more, since they sent wrong bytes. */
+/** Peers with whom nothing is exchanged any more: for a download, or for good. */
 export class Bans {
   readonly #peers = new Set<PeerKey>()
 

@@ -77,6 +77,9 @@ export const OPTIMISTIC_INTERVAL = 30_000
  */
 export const MAX_QUEUED = 8 * 1024 * 1024
 
+/** Requests that one peer may have made and not been answered, twice as many as so many bytes have blocks: those of few bytes, or none, take memory too. */
+export const MAX_REQUESTS = 2 * MAX_QUEUED / BLOCK_SIZE
+
 /** A block is late after so many times the time it was expected to take. */
 export const LATE_FACTOR = 3
 

@@ -1,3 +1,4 @@
+import { Bans } from './bans.ts'
 import { Finder } from './finder.ts'
 import { piecesOf } from './stored.ts'
 import type { Message } from './core/messages.ts'
@@ -45,7 +46,7 @@ export class FetchPeers {
   readonly #init: FetchPeersInit
   readonly #finder: Finder
   readonly #sessions = new Map<PeerKey, Session>()
-  readonly #dropped = new Set<PeerKey>()
+  readonly #dropped = new Bans()
   #background: boolean
 
   constructor (init: FetchPeersInit) {

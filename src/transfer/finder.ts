@@ -49,6 +49,11 @@ export class Finder {
     this.#init = init
   }
 
+  /** Sources that are remembered. */
+  get size (): number {
+    return this.#known.size
+  }
+
   /** Begins to look; once is enough. */
   start (now = performance.now()): void {
     if (this.#timer != null || this.#stopped.signal.aborted) {
@@ -136,7 +141,8 @@ export class Finder {
         return
       }
 
-      if (state === 'idle') {
+      // who is excluded would not be asked if it came again
+      if (state === 'idle' || state === 'excluded') {
         this.#known.delete(key)
       }
     }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { PIECE_SIZE } from '../../src/content/constants.ts'
 import { seededRandom } from '../../src/random.ts'
-import { BLOCK_SIZE, MAX_QUEUED, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../../src/transfer/constants.ts'
+import { BLOCK_SIZE, MAX_QUEUED, MAX_REQUESTS, OPTIMISTIC_INTERVAL, RECHOKE_INTERVAL } from '../../src/transfer/constants.ts'
 import { blocksOf, UploadCore } from '../../src/transfer/core/upload.ts'
 import type { Message, Range } from '../../src/transfer/core/messages.ts'
 import type { UploadInput, UploadOutput } from '../../src/transfer/core/upload.ts'
@@ -236,6 +236,17 @@ describe('transfer: upload', () => {
 
       expect(only(subject.request('a', block(99)), 'drop').map(({ session }) => session)).to.deep.equal(['a'])
     })
+
+    for (const length of [0, 1]) {
+      it(`break off with a peer that asks for ${length} bytes too often`, () => {
+        const subject = new Subject()
+        subject.join('a')
+        const outputs = Array.from({ length: MAX_REQUESTS }, () => subject.request('a', { piece: 0, begin: 0, length })).flat()
+        expect(only(outputs, 'drop')).to.deep.equal([])
+
+        expect(only(subject.request('a', { piece: 0, begin: 0, length }), 'drop').map(({ session }) => session)).to.deep.equal(['a'])
+      })
+    }
 
     it('may go on for ever as long as they are served', () => {
       const subject = new Subject()

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { BACKGROUND_PATIENCE, BACKGROUND_TICK, BLOCK_SIZE, FOREGROUND_STALL, MAX_QUEUED, RECHOKE_INTERVAL } from '../constants.ts'
+import { BACKGROUND_PATIENCE, BACKGROUND_TICK, BLOCK_SIZE, FOREGROUND_STALL, MAX_QUEUED, MAX_REQUESTS, RECHOKE_INTERVAL } from '../constants.ts'
 import { Allowance } from './allowance.ts'
 import { Choker } from './choker.ts'
 import { UploadPeer } from './upload-peer.ts'
@@ -131,7 +131,7 @@ export class UploadCore implements Core<UploadInput, UploadOutput> {
   #request (peer: UploadPeer, { piece, begin, length }: Range, now: number): void {
     const range = { piece, begin, length }
 
-    if (peer.queued + length > MAX_QUEUED) {
+    if (peer.queued + length > MAX_QUEUED || peer.queue.length + peer.underway.length >= MAX_REQUESTS) {
       this.#out.push({ type: 'drop', session: peer.session, reason: 'it asked for more than it may at once' })
     } else if (peer.choked || this.#betterElsewhere(peer, piece, now)) {
       this.#reject(peer, range)

@@ -2,12 +2,9 @@ import { expect } from 'chai'
 import { Key } from 'interface-datastore'
 import { IdbRecords } from '../../src/node/idb-records.ts'
 import { loadIdentity } from '../../src/node/identity.ts'
+import { failure } from '../fixtures/failure.ts'
 
 const KEY = new Key('/a')
-
-async function failure (action: Promise<unknown>): Promise<Error> {
-  return action.then(() => { throw new Error('It did not fail') }, (err: Error) => err)
-}
 
 describe('records in IndexedDB', () => {
   let name: string

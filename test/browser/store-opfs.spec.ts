@@ -3,13 +3,10 @@ import { PIECE_SIZE } from '../../src/content/index.ts'
 import { opfsStore } from '../../src/store/opfs.ts'
 import { same, sample } from '../../src/store/test-tools.ts'
 import { storeTests } from '../../src/store/tests.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { Part, Store } from '../../src/store/index.ts'
 
 const SIZE = 2 * PIECE_SIZE + 5
-
-async function failure (action: Promise<unknown>): Promise<Error> {
-  return action.then(() => { throw new Error('It did not fail') }, (err: Error) => err)
-}
 
 async function namesBelow (folder: FileSystemDirectoryHandle, path = ''): Promise<string[]> {
   const names: string[] = []

@@ -4,6 +4,7 @@ import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, readAll, shareBytes } from '../fixtures/colony.ts'
 import { copyOf, crash, emptyDisk, has, makeWard, together, until } from '../fixtures/contingency.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { RecoverProgressEvent } from '../../src/contingency/index.ts'
 import type { Ward, WardInit } from '../fixtures/contingency.ts'
 import type { PrivateKey } from '@libp2p/interface'
@@ -11,7 +12,7 @@ import type { PrivateKey } from '@libp2p/interface'
 describe('contingency: what comes back', function () {
   this.timeout(60_000)
 
-  const nodes: Ward[] = []
+  const nodes = endAfterEach<Ward>(crash)
   let privateKey: PrivateKey
   let others: Ward[]
 
@@ -21,15 +22,8 @@ describe('contingency: what comes back', function () {
     await together(...others)
   })
 
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map(async node => crash(node)))
-  })
-
   async function make (init: WardInit = {}): Promise<Ward> {
-    const node = await makeWard(init)
-    nodes.push(node)
-
-    return node
+    return nodes.add(await makeWard(init))
   }
 
   /** The member whose data this is about, with a disk. */

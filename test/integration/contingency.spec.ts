@@ -4,6 +4,7 @@ import { contingencyProtocol } from '../../src/contingency/constants.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import { contentsOf, crash, emptyDisk, has, makeWard, nameOf, together, until } from '../fixtures/contingency.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { ContingencyInit, KeptEntry } from '../../src/contingency/index.ts'
 import type { Ward, WardInit } from '../fixtures/contingency.ts'
 
@@ -12,18 +13,11 @@ const PROTOCOL = contingencyProtocol('formicary')
 describe('contingency between nodes', function () {
   this.timeout(60_000)
 
-  const nodes: Ward[] = []
-
-  afterEach(async () => {
-    // there is no need to hand anything over
-    await Promise.all(nodes.splice(0).map(async node => crash(node)))
-  })
+  // there is no need to hand anything over
+  const nodes = endAfterEach<Ward>(crash)
 
   async function make (init: WardInit = {}): Promise<Ward> {
-    const node = await makeWard(init)
-    nodes.push(node)
-
-    return node
+    return nodes.add(await makeWard(init))
   }
 
   /** A colony in which all know all. */
@@ -106,7 +100,7 @@ describe('contingency between nodes', function () {
     const [{ cid }] = [await shareBytes(first, bytesOf(20), 'old'), await shareBytes(first, bytesOf(30), 'secret')]
     await crash(first)
     const [ada] = await Promise.all([make({ ...disk, filter: ({ name }) => name !== 'secret' }), make(), make()])
-    await together(ada, ...nodes.filter(node => node.status === 'started' && node !== ada))
+    await together(ada, ...nodes.all.filter(node => node.status === 'started' && node !== ada))
     await ada.services.contingency.settled()
     expect(ada.services.contingency.status().items).to.equal(1)
     expect(ada.services.contingency.copiesOf(cid)).to.equal(2)
@@ -228,7 +222,7 @@ describe('contingency between nodes', function () {
       await goer.services.contingency.leave({ signal })
       expect(risks).to.deep.equal([[nameOf(peers[0])]])
       expect(goer.services.contingency.status().wards).to.have.length(1)
-      await Promise.all(nodes.splice(0).map(async node => crash(node)))
+      await nodes.end()
     }
   })
 

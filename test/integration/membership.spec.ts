@@ -11,6 +11,8 @@ import { membership } from '../../src/membership/index.ts'
 import { sealClaim, sealRecord } from '../../src/membership/record.ts'
 import { encodeFrame } from '../../src/wire/frame.ts'
 import { failure, makeBare } from '../fixtures/colony.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
+import { until } from '../fixtures/until.ts'
 import type { Message } from '../../src/membership/core/messages.ts'
 import type { Membership, MembershipInit, MemberState, Unreachable } from '../../src/membership/index.ts'
 import type { Card } from '../../src/membership/record.ts'
@@ -25,17 +27,10 @@ const CARD: Omit<Card, 'peer'> = { epoch: 1, counter: 0, name: 'evil', addresses
 describe('membership between nodes', function () {
   this.timeout(30_000)
 
-  const nodes: Libp2p[] = []
-
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map(async node => node.stop()))
-  })
+  const nodes = endAfterEach<Libp2p>(async node => node.stop())
 
   async function make (init: MembershipInit = {}, libp2p: Partial<Libp2pInit> = {}): Promise<Peer> {
-    const node = await makeBare({ ...libp2p, services: { membership: membership(init) } as unknown as ServiceFactoryMap }) as unknown as Peer
-    nodes.push(node)
-
-    return node
+    return nodes.add(await makeBare({ ...libp2p, services: { membership: membership(init) } as unknown as ServiceFactoryMap }) as unknown as Peer)
   }
 
   /** A colony in which all know all. */
@@ -49,8 +44,7 @@ describe('membership between nodes', function () {
 
   /** Somebody without membership, with a stream of the protocol to a member. */
   async function stranger (peer: Peer, privateKey?: PrivateKey): Promise<{ node: Libp2p, stream: Stream, send: (...messages: object[]) => void }> {
-    const node = await makeBare({ privateKey })
-    nodes.push(node)
+    const node = nodes.add(await makeBare({ privateKey }))
     const stream = await node.dialProtocol(peer.getMultiaddrs(), PROTOCOL)
     // what comes back does not matter, but has to be read
     stream.addEventListener('message', () => {})
@@ -174,8 +168,7 @@ describe('membership between nodes', function () {
   })
 
   async function strangerIn (peer: Peer, network: string): Promise<{ stream: Stream }> {
-    const node = await makeBare()
-    nodes.push(node)
+    const node = nodes.add(await makeBare())
 
     return { stream: await node.dialProtocol(peer.getMultiaddrs(), membershipProtocol(network)) }
   }
@@ -230,7 +223,7 @@ describe('membership between nodes', function () {
     const { envelope } = await sealRecord({ ...CARD, name: 'ghost', addresses: [multiaddr('/ip4/127.0.0.1/tcp/1').bytes] }, await generateKeyPair('Ed25519'), 'formicary')
     send({ type: 'gossip', records: [envelope] })
     await until(() => names(ada, 'alive').includes('ghost'))
-    await until(() => names(ada, 'down').includes('ghost') && names(ben, 'down').includes('ghost'), 25_000)
+    await until(() => names(ada, 'down').includes('ghost') && names(ben, 'down').includes('ghost'))
   })
 
   it('loses nobody to a member that declares all dead every second', async () => {
@@ -380,15 +373,4 @@ function names (peer: Peer, state: MemberState): string[] {
 
 async function pause (ms: number): Promise<void> {
   await new Promise(resolve => { setTimeout(resolve, ms) })
-}
-
-/** Resolves when something is so. */
-async function until (what: () => boolean, limit = 10_000): Promise<void> {
-  for (const start = performance.now(); !what();) {
-    if (performance.now() - start > limit) {
-      throw new Error(`Not so after ${limit} ms`)
-    }
-
-    await pause(10)
-  }
 }

@@ -103,10 +103,3 @@ export async function startStranger (handler: StreamHandler): Promise<SearchNode
 
   return node
 }
-
-/** Resolves once it is so; what it waits for is told by no event. */
-export async function until (what: () => boolean): Promise<void> {
-  while (!what()) {
-    await new Promise(resolve => { setTimeout(resolve, 5) })
-  }
-}

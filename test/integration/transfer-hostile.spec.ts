@@ -11,6 +11,7 @@ import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { encodeFrame, FrameDecoder } from '../../src/wire/frame.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makeBare, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
 import { memoryUse } from '../fixtures/memory-use.ts'
 import type { Store } from '../../src/store/index.ts'
 import type { AnyMessage } from '../../src/transfer/core/messages.ts'
@@ -41,37 +42,28 @@ function listen (stream: Stream, answer: Answer): void {
 describe('transfer among hostile peers', function () {
   this.timeout(60_000)
 
-  let nodes: Array<{ stop: () => Promise<void> | void }>
+  const nodes = endAfterEach<{ stop: () => Promise<void> | void }>(node => node.stop())
   let honest: Peer
   let entry: Entry
   let bytes: Uint8Array
 
   async function peer (...init: Parameters<typeof makePeer>): Promise<Peer> {
-    const made = await makePeer(...init)
-    nodes.push(made)
-
-    return made
+    return nodes.add(await makePeer(...init))
   }
 
   /** A peer that answers as told. It says that it has everything, and lets everybody in. */
   async function liar (answer: Answer): Promise<Libp2p> {
-    const made = await makeBare()
-    nodes.push(made)
+    const made = nodes.add(await makeBare())
     await made.handle(PROTOCOL, stream => { listen(stream, answer) }, { maxInboundStreams: 1000 })
 
     return made
   }
 
   beforeEach(async () => {
-    nodes = []
     // slow enough that whoever else there is, is asked
     honest = await peer({ uploadLimit: 30_000_000 })
     bytes = bytesOf(4 * MIB + 5)
     entry = await shareBytes(honest, bytes)
-  })
-
-  afterEach(async () => {
-    await Promise.all(nodes.map(async node => node.stop()))
   })
 
   /** Greets like a holder, and leaves the rest to `answer`. */
@@ -270,7 +262,7 @@ describe('transfer among hostile peers', function () {
   for (const [what, attack] of holders) {
     it(`serves others while somebody sends ${what} on many streams`, async () => {
       const bad = await makeBare()
-      nodes.push(bad)
+      nodes.add(bad)
       const connection = await bad.dial(honest.getMultiaddrs())
       const before = memoryUse().all
 

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { Store } from '../../src/store/index.ts'
 import type { CID } from 'multiformats/cid'
@@ -12,26 +13,18 @@ describe('downloads that were interrupted', function () {
   this.timeout(60_000)
 
   const bytes = bytesOf(12 * MIB)
-  let peers: Peer[]
+  const peers = endAfterEach<Peer>(async peer => peer.stop())
   let origin: Peer
   let cid: CID
 
   async function make (...init: Parameters<typeof makePeer>): Promise<Peer> {
-    const peer = await makePeer(...init)
-    peers.push(peer)
-
-    return peer
+    return peers.add(await makePeer(...init))
   }
 
   beforeEach(async () => {
-    peers = []
     // so slow that nobody has much more than it reads
     origin = await make({ uploadLimit: 6 * MIB })
     cid = (await shareBytes(origin, bytes)).cid
-  })
-
-  afterEach(async () => {
-    await Promise.all(peers.map(async peer => peer.stop()))
   })
 
   /** Reads some pieces of the origin's content and goes away; the store keeps the part. */

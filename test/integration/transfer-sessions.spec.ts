@@ -7,6 +7,8 @@ import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { FrameDecoder } from '../../src/wire/frame.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makeBare, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
+import { until } from '../fixtures/until.ts'
 import type { AnyMessage, Hello } from '../../src/transfer/core/messages.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { Store } from '../../src/store/index.ts'
@@ -89,31 +91,17 @@ function countingStore (): Store & { readers: number } {
   return store
 }
 
-async function until (condition: () => boolean, ms = 5_000): Promise<void> {
-  for (const start = performance.now(); !condition();) {
-    if (performance.now() - start > ms) {
-      throw new Error(`It did not happen within ${ms} ms`)
-    }
-
-    await new Promise(resolve => { setTimeout(resolve, 10) })
-  }
-}
-
 describe('sessions of transfer', function () {
   this.timeout(60_000)
 
-  let nodes: Array<{ stop: () => Promise<void> | void }>
+  const nodes = endAfterEach<{ stop: () => Promise<void> | void }>(node => node.stop())
 
   async function peer (...init: Parameters<typeof makePeer>): Promise<Peer> {
-    const made = await makePeer(...init)
-    nodes.push(made)
-
-    return made
+    return nodes.add(await makePeer(...init))
   }
 
   async function bare (onLine?: (line: Line) => void): Promise<Libp2p> {
-    const made = await makeBare()
-    nodes.push(made)
+    const made = nodes.add(await makeBare())
 
     if (onLine != null) {
       await made.handle(PROTOCOL, stream => { onLine(new Line(stream)) }, { maxInboundStreams: 1000 })
@@ -146,12 +134,6 @@ describe('sessions of transfer', function () {
 
     return { ada, cid, bytes, root: cid.bytes, connection: await ben.dial(ada.getMultiaddrs()), hello: { type: 'hello', root: cid.bytes, have: 'none' } }
   }
-
-  beforeEach(() => { nodes = [] })
-
-  afterEach(async () => {
-    await Promise.all(nodes.map(async node => node.stop()))
-  })
 
   it('serve a peer that comes again before it is known to be gone', async () => {
     const { connection, hello } = await pair()

@@ -5,6 +5,7 @@ import { memoryStore } from '../../src/store/index.ts'
 import { PATIENCE } from '../../src/transfer/constants.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { TransferProgressEvent } from '../../src/transfer/index.ts'
 import type { ContentRouting, PeerId } from '@libp2p/interface'
@@ -16,20 +17,11 @@ const NOWHERE = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa
 describe('transfer between nodes', function () {
   this.timeout(60_000)
 
-  let peers: Peer[]
+  const peers = endAfterEach<Peer>(async peer => peer.stop())
 
   async function make (...init: Parameters<typeof makePeer>): Promise<Peer> {
-    const peer = await makePeer(...init)
-    peers.push(peer)
-
-    return peer
+    return peers.add(await makePeer(...init))
   }
-
-  beforeEach(() => { peers = [] })
-
-  afterEach(async () => {
-    await Promise.all(peers.map(async peer => peer.stop()))
-  })
 
   for (const size of [0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB - 1, MIB, MIB + 1, 5 * MIB + 7]) {
     it(`carries ${size} bytes, from one holder and from two`, async () => {
@@ -180,7 +172,7 @@ describe('transfer between nodes', function () {
     await new Promise(resolve => { setTimeout(resolve, 500) })
     await shareBytes(ada, bytes)
     await ada.dial(ben.getMultiaddrs())
-    await ben.services.transfer.download(cid, { sources: [sourceOf(peers[2])] })
+    await ben.services.transfer.download(cid, { sources: [sourceOf(peers.all[2])] })
 
     expect((await download).size).to.equal(2 * MIB)
   })

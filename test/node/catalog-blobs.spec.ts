@@ -13,6 +13,7 @@ import { PIECE_SIZE } from '../../src/content/index.ts'
 import { diskStore } from '../../src/store/disk.ts'
 import { memoryStore } from '../../src/store/index.ts'
 import { same, sample } from '../../src/store/test-tools.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { Catalog, Entry, Shareable, ShareOptions } from '../../src/catalog/index.ts'
 import type { Store } from '../../src/store/index.ts'
 
@@ -81,10 +82,6 @@ describe('catalog of blobs', () => {
 
   async function keys (): Promise<string[]> {
     return (await Array.fromAsync(datastore.queryKeys({}))).map(String)
-  }
-
-  async function failure (action: Promise<unknown>): Promise<Error> {
-    return action.then(() => { throw new Error('It did not fail') }, (err: Error) => err)
   }
 
   describe('that are not kept', () => {

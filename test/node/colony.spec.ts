@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createNode } from '../../src/index.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { Entry, Hit, Node, NodeInit } from '../../src/index.ts'
 
 const MIB = 1024 * 1024
@@ -17,10 +18,6 @@ async function share (node: Node, name: string, content: Uint8Array): Promise<En
   const [entry] = await Array.fromAsync(node.share({ name, content }))
 
   return entry
-}
-
-async function failure (promise: Promise<unknown>): Promise<Error> {
-  return promise.then(() => { throw new Error('It did not fail') }, (err: Error) => err)
 }
 
 /** What a process holds open; timers of libp2p that stop by themselves are not among it. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
 import { createNode, importIdentity } from '../../src/index.ts'
-import { rejection } from '../fixtures/rejection.ts'
+import { failure } from '../fixtures/failure.ts'
 
 const PASSPHRASE = 'a long passphrase'
 const quiet = { listen: [], start: false }
@@ -33,7 +33,7 @@ describe('a node and its identity', function () {
 
   it('does not take the place of another, and changes nothing', async () => {
     const first = await createNode({ ...quiet, dataDir: folder })
-    const error = await rejection(createNode({ ...quiet, dataDir: folder, identity: await generateKeyPair('Ed25519') }))
+    const error = await failure(createNode({ ...quiet, dataDir: folder, identity: await generateKeyPair('Ed25519') }))
     const again = await createNode({ ...quiet, dataDir: folder })
 
     expect(error).to.have.property('name', 'InvalidParametersError')
@@ -57,6 +57,6 @@ describe('a node and its identity', function () {
   })
 
   it('is refused if it is none', async () => {
-    expect(await rejection(createNode({ ...quiet, dataDir: folder, identity: 'key' as any }))).to.have.property('name', 'InvalidParametersError')
+    expect(await failure(createNode({ ...quiet, dataDir: folder, identity: 'key' as any }))).to.have.property('name', 'InvalidParametersError')
   })
 })

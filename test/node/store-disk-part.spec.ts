@@ -3,6 +3,7 @@ import { firstBits } from '../../src/store/bits.ts'
 import { Marks } from '../../src/store/disk-marks.ts'
 import { DiskPart } from '../../src/store/disk-part.ts'
 import { stateOffsets } from '../../src/store/disk-state.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { PartState } from '../../src/store/disk-state.ts'
 import type { FileHandle } from 'node:fs/promises'
 
@@ -77,10 +78,6 @@ function marksOn (file: FakeFile, flushData: () => Promise<void>): Marks {
 /** Lets everything happen that waits for nothing. */
 async function turn (): Promise<void> {
   await new Promise(resolve => { setImmediate(resolve) })
-}
-
-async function failure (promise: Promise<unknown>): Promise<Error> {
-  return await promise.then(() => { throw new Error('did not fail') }, (err: Error) => err)
 }
 
 describe('store: part on a disk', () => {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { PIECE_SIZE } from '../../src/content/index.ts'
 import { diskStore } from '../../src/store/disk.ts'
 import { storeTests } from '../../src/store/tests.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { Part, PartInfo, Store } from '../../src/store/index.ts'
 
 const KEY = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
@@ -75,10 +76,6 @@ async function crashed (): Promise<string> {
 /** Pieces in a bitfield. */
 function pieces (bits: Uint8Array): number[] {
   return Array.from({ length: bits.byteLength * 8 }, (_, i) => i).filter(i => (bits[i >> 3] & (0x80 >> (i & 7))) !== 0)
-}
-
-async function failure (promise: Promise<unknown>): Promise<Error> {
-  return await promise.then(() => { throw new Error('did not fail') }, (err: Error) => err)
 }
 
 /** Handles of this process on anything in the folder. */

@@ -2,7 +2,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
 import { openedSize, sealedSize, VaultKeys } from '../../src/contingency/vault-crypto.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
-import { rejection } from '../fixtures/rejection.ts'
+import { failure } from '../fixtures/failure.ts'
 
 describe('vault encryption', () => {
   const value = Uint8Array.from({ length: 100 }, (_, i) => i)
@@ -47,8 +47,8 @@ describe('vault encryption', () => {
 
   for (const name of ['', 'x'.repeat(256), 'é'.repeat(128), '\ud800', 5 as any]) {
     it(`refuses ${JSON.stringify(name).slice(0, 20)} as a name`, async () => {
-      expect(await rejection(keys.keyOf(name))).to.have.property('name', 'InvalidParametersError')
-      expect(await rejection(keys.sealName(key, name))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(keys.keyOf(name))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(keys.sealName(key, name))).to.have.property('name', 'InvalidParametersError')
     })
   }
 
@@ -57,12 +57,12 @@ describe('vault encryption', () => {
     const name = await keys.sealName(key, 'a')
 
     for (let at = 0; at < name.byteLength; at++) {
-      expect(await rejection(keys.openName(key, name.with(at, name[at] ^ 1)))).to.have.property('name', 'DecryptionError')
+      expect(await failure(keys.openName(key, name.with(at, name[at] ^ 1)))).to.have.property('name', 'DecryptionError')
     }
 
     for (let at = 0; at < sealed.byteLength; at++) {
-      expect(await rejection(keys.openValue(key, sealed.with(at, sealed[at] ^ 0x80)))).to.have.property('name', 'DecryptionError')
-      expect(await rejection(keys.openValue(key, sealed.subarray(0, at)))).to.have.property('name', 'DecryptionError')
+      expect(await failure(keys.openValue(key, sealed.with(at, sealed[at] ^ 0x80)))).to.have.property('name', 'DecryptionError')
+      expect(await failure(keys.openValue(key, sealed.subarray(0, at)))).to.have.property('name', 'DecryptionError')
     }
   })
 
@@ -70,11 +70,11 @@ describe('vault encryption', () => {
     const other = await keys.keyOf('b')
     const [sealed, name] = [await keys.sealValue(key, value), await keys.sealName(key, 'a')]
 
-    expect(await rejection(keys.openValue(other, sealed))).to.have.property('name', 'DecryptionError')
-    expect(await rejection(keys.openName(other, name))).to.have.property('name', 'DecryptionError')
-    expect(await rejection(keys.openValue(key, name))).to.have.property('name', 'DecryptionError')
-    expect(await rejection(keys.openName(key, sealed))).to.have.property('name', 'DecryptionError')
-    expect(await rejection(keys.openName(key, await keys.sealName(key, 'b')))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openValue(other, sealed))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openName(other, name))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openValue(key, name))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openName(key, sealed))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openName(key, await keys.sealName(key, 'b')))).to.have.property('name', 'DecryptionError')
   })
 
   it('is of one key and one colony', async () => {
@@ -87,7 +87,7 @@ describe('vault encryption', () => {
     expect(sameBytes(await again.openValue(item, sealed), value)).to.equal(true)
     expect(await books.keyOf('a')).not.to.equal(item)
     expect(await keys.keyOf('a')).not.to.equal(item)
-    expect(await rejection(books.openValue(item, sealed))).to.have.property('name', 'DecryptionError')
-    expect(await rejection(keys.openValue(item, sealed))).to.have.property('name', 'DecryptionError')
+    expect(await failure(books.openValue(item, sealed))).to.have.property('name', 'DecryptionError')
+    expect(await failure(keys.openValue(item, sealed))).to.have.property('name', 'DecryptionError')
   })
 })

@@ -4,7 +4,7 @@ import { VaultKeys } from '../../src/contingency/vault-crypto.ts'
 import { EncryptedVault, MAX_VALUE_SIZE } from '../../src/contingency/vault.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { entryOf } from '../fixtures/items.ts'
-import { rejection } from '../fixtures/rejection.ts'
+import { failure } from '../fixtures/failure.ts'
 import { MemoryVaultBackend } from '../fixtures/vault-backend.ts'
 import type { VaultItem } from '../../src/contingency/items.ts'
 
@@ -139,7 +139,7 @@ describe('vault', () => {
 
   for (const [what, name, value] of BAD) {
     it(`refuses ${what}, and changes nothing`, async () => {
-      expect(await rejection(vault.put(name, value))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(vault.put(name, value))).to.have.property('name', 'InvalidParametersError')
       expect(backend.items.size + backend.disk.blobs.size).to.equal(0)
     })
   }
@@ -151,8 +151,8 @@ describe('vault: the limit', () => {
     await vault.put('a', new Uint8Array(100))
     await vault.put('b', new Uint8Array(100))
 
-    expect(await rejection(vault.put('c', new Uint8Array(100)))).to.have.property('name', 'StoreFullError')
-    expect(await rejection(vault.put('a', new Uint8Array(300)))).to.have.property('name', 'StoreFullError')
+    expect(await failure(vault.put('c', new Uint8Array(100)))).to.have.property('name', 'StoreFullError')
+    expect(await failure(vault.put('a', new Uint8Array(300)))).to.have.property('name', 'StoreFullError')
     expect(await namesOf()).to.deep.equal([{ name: 'a', size: 100 }, { name: 'b', size: 100 }])
     await vault.put('a', new Uint8Array(150))
     await vault.delete('b')
@@ -213,7 +213,7 @@ describe('vault: several things at once', () => {
     const unwanted = vault.put('a', text('2'), { signal: controller.signal })
     const next = vault.get('a')
     controller.abort(new Error('not wanted'))
-    expect(await rejection(unwanted)).to.have.property('message', 'not wanted')
+    expect(await failure(unwanted)).to.have.property('message', 'not wanted')
     go()
     await slow
     expect(read(await next)).to.equal('1')
@@ -225,15 +225,15 @@ describe('vault: several things at once', () => {
     for (const step of ['before keep', 'after keep']) {
       const controller = new AbortController()
       backend.step = now => { if (now === step) controller.abort(new Error('not wanted')) }
-      expect(await rejection(vault.put('a', text('2'), { signal: controller.signal }))).to.have.property('message', 'not wanted')
+      expect(await failure(vault.put('a', text('2'), { signal: controller.signal }))).to.have.property('message', 'not wanted')
       expect(read(await vault.get('a'))).to.equal('1')
       expect(backend.disk.blobs.size, step).to.equal(1)
     }
 
     const signal = AbortSignal.abort(new Error('not wanted'))
-    expect(await rejection(vault.get('a', { signal }))).to.have.property('message', 'not wanted')
-    expect(await rejection(vault.delete('a', { signal }))).to.have.property('message', 'not wanted')
-    expect(await rejection(vault.list({ signal })[Symbol.asyncIterator]().next())).to.have.property('message', 'not wanted')
+    expect(await failure(vault.get('a', { signal }))).to.have.property('message', 'not wanted')
+    expect(await failure(vault.delete('a', { signal }))).to.have.property('message', 'not wanted')
+    expect(await failure(vault.list({ signal })[Symbol.asyncIterator]().next())).to.have.property('message', 'not wanted')
   })
 })
 
@@ -283,10 +283,10 @@ describe('vault: a failure', () => {
     it(`${step} changes nothing, and leaves no bytes`, async () => {
       await vault.put('a', text('old'))
       backend.step = now => { if (now === step) throw new Error('no room') }
-      expect(await rejection(vault.put('a', text('new')))).to.have.property('message', 'no room')
+      expect(await failure(vault.put('a', text('new')))).to.have.property('message', 'no room')
 
       if (step === 'before change') {
-        expect(await rejection(vault.delete('a'))).to.have.property('message', 'no room')
+        expect(await failure(vault.delete('a'))).to.have.property('message', 'no room')
       }
 
       backend.step = () => {}
@@ -320,7 +320,7 @@ describe('vault: bytes that are not what was put', () => {
 
     for (const bytes of [good.with(40, good[40] ^ 1), good.subarray(1), Uint8Array.from([...good, 0]), other, old, new Uint8Array(), new Uint8Array(good.length)]) {
       backend.disk.blobs.set(cid, bytes)
-      expect(await rejection(vault.get('a'))).to.have.property('name', 'DecryptionError')
+      expect(await failure(vault.get('a'))).to.have.property('name', 'DecryptionError')
     }
 
     backend.disk.blobs.set(cid, good)
@@ -333,7 +333,7 @@ describe('vault: bytes that are not what was put', () => {
     const [a, b] = [await itemOf('a'), await itemOf('b')]
     backend.items.put({ ...a, version: 9, cid: b.cid, size: b.size })
 
-    expect(await rejection(vault.get('a'))).to.have.property('name', 'DecryptionError')
+    expect(await failure(vault.get('a'))).to.have.property('name', 'DecryptionError')
   })
 
   it('hide no other names', async () => {
@@ -348,7 +348,7 @@ describe('vault: bytes that are not what was put', () => {
       }
     })()
 
-    expect(await rejection(listing)).to.have.property('name', 'DecryptionError')
+    expect(await failure(listing)).to.have.property('name', 'DecryptionError')
     expect(names).to.deep.equal(['b'])
   })
 
@@ -356,7 +356,7 @@ describe('vault: bytes that are not what was put', () => {
     await vault.put('a', text('one'))
     backend.disk.blobs.clear()
 
-    expect(await rejection(vault.get('a'))).to.have.property('message', 'These bytes are not kept')
+    expect(await failure(vault.get('a'))).to.have.property('message', 'These bytes are not kept')
     expect(await vault.has('a')).to.equal(true)
   })
 })

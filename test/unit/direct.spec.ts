@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { directConnection, openDirect } from '../../src/direct.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { Connections } from '../../src/direct.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -39,10 +40,6 @@ class Subject implements Connections {
 
 const direct = { status: 'open', limits: undefined } as Partial<Connection>
 const limited = { status: 'open', limits: {}, remoteAddr: CIRCUIT.encapsulate(`/p2p/${PEER}`) } as Partial<Connection>
-
-async function failure (promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(() => undefined, (err: unknown) => err)
-}
 
 describe('direct connections', () => {
   it('are taken if there is one that is open and not limited', async () => {

@@ -7,7 +7,7 @@ import { hashSync } from '../../src/content/index.ts'
 import { checkInit } from '../../src/node/check-init.ts'
 import { exportIdentity, importIdentity, loadIdentity } from '../../src/node/identity.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
-import { rejection } from '../fixtures/rejection.ts'
+import { failure } from '../fixtures/failure.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 const PREFIX = 'formicary-identity-1:'
@@ -59,7 +59,7 @@ describe('an exported identity', function () {
   })
 
   it('is not read with another passphrase', async () => {
-    const error = await rejection(importIdentity(text, 'another passphrase'))
+    const error = await failure(importIdentity(text, 'another passphrase'))
 
     expect(error).to.have.property('name', 'DecryptionError')
     expect(error).to.have.property('message', 'The passphrase is wrong')
@@ -67,14 +67,14 @@ describe('an exported identity', function () {
 
   for (const passphrase of ['', 'seven!!', '👩🐝🦉', 'x'.repeat(1025), '\ud800 and more', undefined, 12345678] as any[]) {
     it(`takes no passphrase like ${JSON.stringify(passphrase)?.slice(0, 12)}`, async () => {
-      expect(await rejection(exportIdentity(key, passphrase))).to.have.property('name', 'InvalidParametersError')
-      expect(await rejection(importIdentity(text, passphrase))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(exportIdentity(key, passphrase))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(importIdentity(text, passphrase))).to.have.property('name', 'InvalidParametersError')
     })
   }
 
   it('is of nothing but a private key', async () => {
     for (const none of [undefined, {}, key.publicKey, 'key'] as any[]) {
-      expect(await rejection(exportIdentity(none, PASSPHRASE))).to.have.property('name', 'InvalidParametersError')
+      expect(await failure(exportIdentity(none, PASSPHRASE))).to.have.property('name', 'InvalidParametersError')
     }
   })
 
@@ -84,7 +84,7 @@ describe('an exported identity', function () {
     const bad = [at(30), at(60), at(text.length - 3), text.slice(0, -1), text.slice(0, 40), `${text}A`, `${text}!`, PREFIX, PREFIX + 'A'.repeat(200)]
 
     for (const one of bad) {
-      const error = await rejection(importIdentity(one, PASSPHRASE))
+      const error = await failure(importIdentity(one, PASSPHRASE))
 
       expect(error).to.have.property('name', 'InvalidParametersError')
       expect(error).to.have.property('message').that.includes('damaged')
@@ -93,7 +93,7 @@ describe('an exported identity', function () {
 
   it('is told from anything else', async () => {
     for (const none of ['', 'hello', text.slice(1), text.replace('-1:', '-2:'), `${text}${' '.repeat(20_000)}`, undefined, 5] as any[]) {
-      const error = await rejection(importIdentity(none, PASSPHRASE))
+      const error = await failure(importIdentity(none, PASSPHRASE))
 
       expect(error).to.have.property('name', 'InvalidParametersError')
       expect(error).to.have.property('message').that.includes('begins with')
@@ -102,7 +102,7 @@ describe('an exported identity', function () {
 
   it('cannot ask for all memory, or for ever', async () => {
     for (const [at, value] of [[0, 40], [0, 0], [0, 255], [1, 255], [1, 0], [2, 255], [2, 0]]) {
-      const error = await rejection(importIdentity(forged(bytes => { bytes[at] = value }), PASSPHRASE))
+      const error = await failure(importIdentity(forged(bytes => { bytes[at] = value }), PASSPHRASE))
 
       expect(error).to.have.property('name', 'InvalidParametersError')
       expect(error).to.have.property('message').that.includes('memory')
@@ -111,7 +111,7 @@ describe('an exported identity', function () {
 
   it('that somebody changed with care is refused all the same', async () => {
     for (const at of [0, 5, 40]) {
-      expect(await rejection(importIdentity(forged(bytes => { bytes[at] ^= at === 0 ? 1 : 0x40 }), PASSPHRASE))).to.have.property('name', 'DecryptionError')
+      expect(await failure(importIdentity(forged(bytes => { bytes[at] ^= at === 0 ? 1 : 0x40 }), PASSPHRASE))).to.have.property('name', 'DecryptionError')
     }
   })
 })
@@ -137,7 +137,7 @@ describe('the identity of a node', () => {
   it('does not change to another', async () => {
     const datastore = new MemoryDatastore()
     const key = await loadIdentity(datastore)
-    const error = await rejection(loadIdentity(datastore, await generateKeyPair('Ed25519')))
+    const error = await failure(loadIdentity(datastore, await generateKeyPair('Ed25519')))
 
     expect(error).to.have.property('name', 'InvalidParametersError')
     expect(error).to.have.property('message').that.includes('another identity')

@@ -31,8 +31,8 @@ export interface DiskPartInit {
   keptPath: string
   kept: boolean
 
-  /** Called once, when the files are closed. */
-  onClose: () => void
+  /** Called once, when the files are closed; `gone` if none of them is left. */
+  onClose: (gone: boolean) => void
 }
 
 /** A part whose bytes are in a file. */
@@ -140,15 +140,17 @@ export class DiskPart implements Part {
   async #letGo (): Promise<void> {
     const { marks, path, statePath, onClose } = this.#init
     this.#closed = Promise.resolve()
+    let gone = true
+    const stays = (): void => { gone = false }
     await marks?.drop().catch(() => {})
-    await this.#forgetKept().catch(() => {})
-    await remove(path).catch(() => {})
+    await this.#forgetKept().catch(stays)
+    await remove(path).catch(stays)
 
     if (marks != null) {
-      await remove(statePath).catch(() => {})
+      await remove(statePath).catch(stays)
     }
 
-    onClose()
+    onClose(gone)
   }
 
   async #close (): Promise<void> {
@@ -156,7 +158,7 @@ export class DiskPart implements Part {
       await this.#keeping
       await this.#init.marks?.close()
     } finally {
-      await this.#init.file.close().finally(this.#init.onClose)
+      await this.#init.file.close().finally(() => { this.#init.onClose(false) })
     }
   }
 

@@ -185,7 +185,13 @@ export class DiskParts {
       doubtful: without(state.written, state.durable),
       keptPath: join(this.#folder, keptName(fileKey)),
       kept,
-      onClose: () => { this.#open.delete(fileKey) }
+      onClose: gone => {
+        this.#open.delete(fileKey)
+
+        if (gone) {
+          this.#known?.delete(fileKey)
+        }
+      }
     })
   }
 

@@ -1,9 +1,13 @@
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { firstBits } from '../../src/store/bits.ts'
 import { Marks } from '../../src/store/disk-marks.ts'
 import { DiskPart } from '../../src/store/disk-part.ts'
 import { stateOffsets } from '../../src/store/disk-state.ts'
 import { failure } from '../fixtures/failure.ts'
+import type { DiskPartInit } from '../../src/store/disk-part.ts'
 import type { PartState } from '../../src/store/disk-state.ts'
 import type { FileHandle } from 'node:fs/promises'
 
@@ -54,7 +58,7 @@ class FakeFile {
   }
 }
 
-function partOn (file: FakeFile, marks?: Marks): DiskPart {
+function partOn (file: FakeFile | FileHandle, marks?: Marks, init: Partial<DiskPartInit> = {}): DiskPart {
   return new DiskPart({
     downloads: '/nowhere',
     file: file as unknown as FileHandle,
@@ -67,7 +71,8 @@ function partOn (file: FakeFile, marks?: Marks): DiskPart {
     marked: STATE.durable,
     doubtful: STATE.durable,
     marks,
-    onClose: () => {}
+    onClose: () => {},
+    ...init
   })
 }
 
@@ -126,6 +131,25 @@ describe('store: part on a disk', () => {
     await part.close()
 
     expect([file.closed, state.closed]).to.deep.equal([1, 1])
+  })
+
+  it('says that nothing of it is left when it is finished, and not when it is closed', async () => {
+    const downloads = await mkdtemp(join(tmpdir(), 'formicary-part-'))
+    const path = join(downloads, 'n.k.part')
+    const gone: boolean[] = []
+    const onClose = (none: boolean): void => { gone.push(none) }
+
+    try {
+      await writeFile(path, new Uint8Array(5))
+      await partOn(await open(path), undefined, { downloads, path, onClose }).close()
+      const { synced } = await partOn(await open(path), undefined, { downloads, path, onClose }).finish()
+      await synced
+
+      expect(gone).to.deep.equal([false, true])
+      expect(await readdir(downloads)).to.deep.equal(['n'])
+    } finally {
+      await rm(downloads, { recursive: true })
+    }
   })
 })
 

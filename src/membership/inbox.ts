@@ -8,6 +8,7 @@
 
 import { PeerBudgets } from '../budget.ts'
 import { ProtocolError } from '../errors.ts'
+import { Turns } from '../turns.ts'
 import { isLiving } from './core/members.ts'
 import { compareIncarnations } from './core/messages.ts'
 import { readClaim, readRecord } from './record.ts'
@@ -47,7 +48,7 @@ export class Inbox {
   readonly #init: InboxInit
   readonly #newcomers: PeerBudgets
   readonly #checks = new PeerBudgets(CHECKS, CHECKS_PER_SECOND)
-  readonly #turns = new Map<PeerKey, { last: Promise<void>, waiting: number }>()
+  readonly #turns = new Turns(MAX_WAITING)
   #closed = false
 
   constructor (init: InboxInit) {
@@ -57,43 +58,28 @@ export class Inbox {
 
   /** Takes a message; drops it if the peer has sent too many that are not checked yet. */
   take (from: PeerKey, message: Exclude<WireMessage, { type: 'bye' }>): void {
-    const turn = this.#turns.get(from)
-
     // most say nothing that has to be checked
-    if (turn == null && !isSealed(message)) {
+    if (!this.#turns.has(from) && !isSealed(message)) {
       this.#init.onMessage(from, openEmpty(message))
-
-      return
+    } else {
+      this.#turns.take(from, async () => { await this.#pass(from, message) }, err => {
+        if (!this.#closed) {
+          this.#init.onInvalid(from, err)
+        }
+      })
     }
-
-    if (turn != null && turn.waiting >= MAX_WAITING) {
-      return
-    }
-
-    this.#wait(from, async () => this.#open(from, message))
   }
 
   close (): void {
     this.#closed = true
   }
 
-  #wait (from: PeerKey, open: () => Promise<Message | undefined>): void {
-    const turn = this.#turns.get(from) ?? { last: Promise.resolve(), waiting: 0 }
-    this.#turns.set(from, turn)
-    turn.waiting++
-    turn.last = turn.last.then(open).then(message => {
-      if (message != null && !this.#closed) {
-        this.#init.onMessage(from, message)
-      }
-    }).catch((err: unknown) => {
-      if (!this.#closed) {
-        this.#init.onInvalid(from, err as Error)
-      }
-    }).finally(() => {
-      if (--turn.waiting === 0) {
-        this.#turns.delete(from)
-      }
-    })
+  async #pass (from: PeerKey, sealed: Exclude<WireMessage, { type: 'bye' }>): Promise<void> {
+    const message = await this.#open(from, sealed)
+
+    if (message != null && !this.#closed) {
+      this.#init.onMessage(from, message)
+    }
   }
 
   async #open (from: PeerKey, message: Exclude<WireMessage, { type: 'bye' }>): Promise<Message | undefined> {

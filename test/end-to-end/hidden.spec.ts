@@ -38,6 +38,7 @@ describe('a page that is hidden behind another', () => {
     const cid = await ada.share(FILM)
     await cas.untilAlive(['ada', 'ben', 'cas', 'hub'])
     await ben.find('ants')
+    await ada.hold(4)
     await ben.begin(cid)
     await ben.untilPieces(cid, 2)
 
@@ -48,6 +49,7 @@ describe('a page that is hidden behind another', () => {
     await Promise.all([ben, cas].map(async other => other.untilHidden(['ada'])))
     const before = await ben.bytes(cid)
     expect(before).to.be.below(FILM.pieces * 2 ** 20)
+    await ada.release()
     expect(await ben.finish(cid)).to.equal(cid)
     expect(await ben.holds(cid, FILM)).to.equal(true)
 
@@ -76,12 +78,14 @@ describe('a page that is hidden behind another', () => {
     const ben = await colony.page({ name: 'ben', bootstrap }, tab)
     const cid = await ada.share(FILM)
     await ben.find('ants')
+    await ada.hold(4)
     await ben.begin(cid)
     await ben.untilPieces(cid, 2)
 
     await tabs.open('about:blank')
     expect(await visibilityOf(tab)).to.equal('hidden')
     await ada.untilHidden(['ben'])
+    await ada.release()
     expect(await ben.finish(cid)).to.equal(cid)
     expect(await visibilityOf(tab)).to.equal('hidden')
     expect(await ben.holds(cid, FILM)).to.equal(true)

@@ -11,7 +11,7 @@ describe('two pages and a hub', () => {
     const hub = await colony.hubProcess()
     const bootstrap = [hub.addresses.ws]
     const [ada, ben] = await Promise.all([
-      colony.page({ name: 'ada', bootstrap, uploadLimit: 16_000_000 }),
+      colony.page({ name: 'ada', bootstrap }),
       colony.page({ name: 'ben', bootstrap })
     ])
     const cid = await ada.share(FILM)
@@ -20,6 +20,7 @@ describe('two pages and a hub', () => {
     const [hit] = await ben.find('ants')
     expect(hit).to.deep.equal({ name: FILM.name, cid, holder: ada.peerId })
 
+    await ada.hold(FILM.pieces * 3 / 4)
     await ben.begin(cid)
     await ben.untilPieces(cid, FILM.pieces / 2)
     hub.signal('SIGKILL')
@@ -27,6 +28,7 @@ describe('two pages and a hub', () => {
     expect(await ben.bytes(cid)).to.be.below(FILM.pieces * 2 ** 20)
     const carrying = (await ben.connections()).filter(({ protocols }) => protocols.some(protocol => protocol.includes('/transfer/')))
     expect(carrying.map(({ peer, multiplexer, limited }) => ({ peer, multiplexer, limited }))).to.deep.equal([{ peer: ada.peerId, multiplexer: '/webrtc', limited: false }])
+    await ada.release()
     expect(await ben.finish(cid)).to.equal(cid)
     expect(await ben.holds(cid, FILM)).to.equal(true)
 

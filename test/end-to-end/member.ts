@@ -9,6 +9,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { PIECE_SIZE } from '../../src/content/index.ts'
 import { createNode } from '../../src/index.ts'
+import { Gate, GatedBlob } from '../fixtures/gate.ts'
 import { memoryUse } from '../fixtures/memory-use.ts'
 import type { Hit, Node, NodeInit } from '../../src/index.ts'
 
@@ -56,6 +57,7 @@ interface Running {
 
 export class Member {
   #running?: Node
+  readonly #gate = new Gate()
   readonly #hits = new Map<string, Hit>()
   readonly #downloads = new Map<string, Running>()
   readonly #events: string[] = []
@@ -92,10 +94,20 @@ export class Member {
 
   /** Shares a file that is made for it; gives its CID. */
   async share (file: Made): Promise<string> {
-    const content = new Blob(Array.from({ length: file.pieces }, (_, piece) => pieceOf(file.seed, piece)))
+    const content = new GatedBlob(Array.from({ length: file.pieces }, (_, piece) => pieceOf(file.seed, piece)), this.#gate)
     const [entry] = await Array.fromAsync(this.#node.share({ name: file.name, content }))
 
     return String(entry.cid)
+  }
+
+  /** Lets others have so many pieces of each file that it shares, and then no more for now. */
+  async hold (pieces: number): Promise<void> {
+    this.#gate.hold(pieces * PIECE_SIZE)
+  }
+
+  /** Lets others have all there is. */
+  async release (): Promise<void> {
+    this.#gate.release()
   }
 
   /** One search, with all that it finds. */

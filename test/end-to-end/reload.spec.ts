@@ -11,11 +11,12 @@ describe('a page that is loaded anew', () => {
   it('is who it was, and continues a download with what it had not verified yet', async () => {
     const hub = await colony.hub()
     const bootstrap = webSocketsOf(hub)
-    const ada = await colony.page({ name: 'ada', bootstrap, uploadLimit: 8_000_000 })
+    const ada = await colony.page({ name: 'ada', bootstrap })
     const init = { name: 'ben', bootstrap, dataDir: 'ben' }
     const before = await colony.page(init)
     const cid = await ada.share(FILM)
     await before.find('ants')
+    await ada.hold(FILM.pieces / 2)
     await before.begin(cid)
     await before.untilPieces(cid, FILM.pieces / 3)
     const stored = await before.bytes(cid)
@@ -25,6 +26,7 @@ describe('a page that is loaded anew', () => {
     await before.page.waitForFunction(() => 'member' in globalThis)
     const after = await colony.page(init, before.page)
     expect(after.peerId).to.equal(before.peerId)
+    await ada.release()
     await after.find('ants')
     expect(await after.download(cid)).to.equal(cid)
     const { downloaded } = await after.traffic()

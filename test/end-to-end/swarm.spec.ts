@@ -20,10 +20,14 @@ describe('a swarm of pages and Node', () => {
       colony.page({ name: 'ada', bootstrap: webSocketsOf(hub) }),
       colony.page({ name: 'ben', bootstrap: webSocketsOf(hub) })
     ])
-    await Promise.all(members.map(async (member, i) => {
+
+    // one after another, each of them with room for what it asks for before it knows what is read
+    for (const [i, member] of members.entries()) {
       await member.find('ants')
+      await origin.hold(THIRD + 6)
       await member.fetchPieces(cid, i * THIRD, THIRD)
-    }))
+    }
+
     await origin.stop()
     await Promise.all(members.map(async member => member.untilEvent('odo left')))
     // gives the manifest, which nobody keeps of a download that was broken off, and next to no bytes
@@ -51,19 +55,22 @@ describe('a swarm of pages and Node', () => {
     const hub = await colony.hub()
     const bootstrap = webSocketsOf(hub)
     const [ada, ben, cas] = await Promise.all([
-      colony.page({ name: 'ada', bootstrap, uploadLimit: 6_000_000 }),
-      colony.page({ name: 'ben', bootstrap, uploadLimit: 6_000_000 }),
+      colony.page({ name: 'ada', bootstrap }),
+      colony.page({ name: 'ben', bootstrap }),
       colony.page({ name: 'cas', bootstrap })
     ])
     const cid = await ada.share(FILM)
     await ben.share(FILM)
     await cas.find('ants', 2)
+    // so that a third takes both
+    await Promise.all([ada, ben].map(async page => page.hold(THIRD - 1)))
     await cas.begin(cid)
-    await cas.untilPieces(cid, FILM.pieces / 3)
+    await cas.untilPieces(cid, THIRD)
     expect((await ada.traffic()).uploaded).to.be.above(0)
     expect((await ben.traffic()).uploaded).to.be.above(0)
     await ada.page.close()
     expect(await cas.bytes(cid)).to.be.below(FILM.pieces * MIB)
+    await ben.release()
 
     expect(await cas.finish(cid)).to.equal(cid)
     expect(await cas.holds(cid, FILM)).to.equal(true)

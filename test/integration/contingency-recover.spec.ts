@@ -10,7 +10,7 @@ import type { Ward, WardInit } from '../fixtures/contingency.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 describe('contingency: what comes back', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   const nodes = endAfterEach<Ward>(crash)
   let privateKey: PrivateKey

@@ -11,7 +11,7 @@ import type { Ward, WardInit } from '../fixtures/contingency.ts'
 const PROTOCOL = contingencyProtocol('formicary')
 
 describe('contingency between nodes', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   // there is no need to hand anything over
   const nodes = endAfterEach<Ward>(crash)

@@ -25,7 +25,7 @@ const PROTOCOL = membershipProtocol('formicary')
 const CARD: Omit<Card, 'peer'> = { epoch: 1, counter: 0, name: 'evil', addresses: [], roles: [], storage: 0, digest: 0 }
 
 describe('membership between nodes', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   const nodes = endAfterEach<Libp2p>(async node => node.stop())
 
@@ -156,15 +156,19 @@ describe('membership between nodes', function () {
     const ada = await make({ network: 'a' })
     const ben = await make({ network: 'b' })
     await ben.dial(ada.getMultiaddrs())
-    await pause(300)
-    expect([...ada.services.membership.members()]).to.have.length(1)
-    // nor their records
+    // whoever came in after it is known
+    const cleo = await make({ network: 'a', name: 'cleo' })
+    await cleo.dial(ada.getMultiaddrs())
+    await until(() => everybody(ada).includes('cleo') && everybody(cleo).length === 2)
+    expect(everybody(ada)).to.deep.equal(['', 'cleo'])
+    expect(everybody(ben)).to.deep.equal([''])
+    // nor their records: to send one is the end, as of any that is not signed for this colony
     const key = await generateKeyPair('Ed25519')
     const { stream } = await strangerIn(ada, 'a')
     const { envelope } = await sealRecord(CARD, key, 'b')
     stream.send(encodeFrame(encode({ type: 'gossip', records: [envelope] })))
-    await pause(200)
-    expect([...ada.services.membership.members()]).to.have.length(1)
+    await until(() => stream.status !== 'open')
+    expect(everybody(ada)).to.deep.equal(['', 'cleo'])
   })
 
   async function strangerIn (peer: Peer, network: string): Promise<{ stream: Stream }> {
@@ -178,17 +182,20 @@ describe('membership between nodes', function () {
     const { stream, send } = await stranger(ada)
     const key = await generateKeyPair('Ed25519')
     const { envelope } = await sealRecord({ ...CARD, name: 'forged' }, key, 'formicary')
+    const good = await sealRecord({ ...CARD, name: 'good' }, await generateKeyPair('Ed25519'), 'formicary')
     const forged = envelope.slice()
     forged[forged.byteLength - 5] ^= 1
     // somebody else's record as a greeting changes nothing, a wrong signature is the end
-    send({ type: 'hello', record: envelope })
-    await pause(100)
+    send({ type: 'hello', record: envelope }, { type: 'gossip', records: [good.envelope] })
+    await until(() => everybody(ben).includes('good'))
     expect(stream.status).to.equal('open')
     send({ type: 'gossip', records: [forged] })
     await until(() => stream.status !== 'open')
-    await pause(300)
-    expect(names(ada, 'alive')).to.deep.equal(['n0', 'n1'])
-    expect(names(ben, 'alive')).to.deep.equal(['n0', 'n1'])
+    // what it knew before this, it would have told
+    await ada.services.membership.update({ storage: 9 })
+    await until(() => ben.services.membership.get(ada.peerId)?.storage === 9)
+    expect(everybody(ada)).to.deep.equal(['good', 'n0', 'n1'])
+    expect(everybody(ben)).to.deep.equal(['good', 'n0', 'n1'])
   })
 
   it('says whom it cannot reach, and how often it tried', async () => {
@@ -223,7 +230,7 @@ describe('membership between nodes', function () {
     const { envelope } = await sealRecord({ ...CARD, name: 'ghost', addresses: [multiaddr('/ip4/127.0.0.1/tcp/1').bytes] }, await generateKeyPair('Ed25519'), 'formicary')
     send({ type: 'gossip', records: [envelope] })
     await until(() => names(ada, 'alive').includes('ghost'))
-    await until(() => names(ada, 'down').includes('ghost') && names(ben, 'down').includes('ghost'))
+    await until(() => names(ada, 'down').includes('ghost') && names(ben, 'down').includes('ghost'), 50_000)
   })
 
   it('loses nobody to a member that declares all dead every second', async () => {
@@ -369,6 +376,11 @@ describe('membership between nodes', function () {
 
 function names (peer: Peer, state: MemberState): string[] {
   return [...peer.services.membership.members({ state })].map(({ name }) => name).sort()
+}
+
+/** Names of all who are known, whatever their state. */
+function everybody (peer: Peer): string[] {
+  return [...peer.services.membership.members()].map(({ name }) => name).sort()
 }
 
 async function pause (ms: number): Promise<void> {

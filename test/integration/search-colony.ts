@@ -77,7 +77,8 @@ export async function connectLine (nodes: SearchNode[]): Promise<void> {
 export async function findAll (node: SearchNode, query: string, options?: FindOptions): Promise<Hit[]> {
   const hits: Hit[] = []
 
-  for await (const hit of node.services.search.find(query, options)) {
+  // a search ends when all have answered, which a busy machine takes its time for
+  for await (const hit of node.services.search.find(query, { timeout: 30_000, ...options })) {
     hits.push(hit)
   }
 

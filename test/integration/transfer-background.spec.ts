@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
+import { GatedStore } from '../fixtures/gate.ts'
+import { until } from '../fixtures/until.ts'
 import type { Peer } from '../fixtures/colony.ts'
 
 const MIB = 1024 * 1024
@@ -11,12 +13,15 @@ describe('transfer in the background', function () {
   let ada: Peer
   let ben: Peer
   let cleo: Peer
+  let gate: GatedStore
 
   beforeEach(async () => {
-    [ada, ben, cleo] = await Promise.all([makePeer({ uploadLimit: 16_000_000 }), makePeer(), makePeer()])
+    gate = new GatedStore();
+    [ada, ben, cleo] = await Promise.all([makePeer({ store: gate, uploadLimit: 16_000_000 }), makePeer(), makePeer()])
   })
 
   afterEach(async () => {
+    gate.release()
     await Promise.all([ada, ben, cleo].map(async peer => peer.stop()))
   })
 
@@ -36,12 +41,19 @@ describe('transfer in the background', function () {
   for (const where of ['the same node', 'another node'] as const) {
     it(`gives way to a download of ${where}, and goes on afterwards`, async () => {
       const [first, second] = await Promise.all([shareBytes(ada, bytesOf(12 * MIB, 1), 'a'), shareBytes(ada, bytesOf(24 * MIB, 2), 'b')])
+      // what it has before the other begins does not count
+      gate.hold(2 * MIB)
       const background = begun(ben, second.cid)
       await background.piece
       const peer = where === 'the same node' ? ben : cleo
       let ended = false
       void background.done.then(() => { ended = true })
-      await peer.services.transfer.download(first.cid, { sources: [sourceOf(ada)] })
+      // in the same node, what the gate still lets through in the background is no more than this
+      const before = peer.services.transfer.downloaded
+      const foreground = peer.services.transfer.download(first.cid, { sources: [sourceOf(ada)] })
+      await until(() => peer.services.transfer.downloaded > before + MIB)
+      gate.release()
+      await foreground
       // it had begun before: at the same rate it would have had as much by now
       const had = where === 'the same node' ? ben.services.transfer.downloaded - 12 * MIB : ben.services.transfer.downloaded
 
@@ -55,10 +67,15 @@ describe('transfer in the background', function () {
   it('is in a hurry as soon as somebody is, and not any more when they left', async () => {
     const [first, second] = await Promise.all([shareBytes(ada, bytesOf(60 * MIB, 1), 'a'), shareBytes(ada, bytesOf(6 * MIB, 2), 'b')])
     const other = new AbortController()
+    // what the other has before there is a hurry does not count
+    gate.hold(2 * MIB)
     const busy = failure(cleo.services.transfer.download(first.cid, { sources: [sourceOf(ada)], signal: other.signal }))
+    await until(() => gate.waiting > 0)
     const background = begun(ben, second.cid)
-    await ben.services.transfer.download(second.cid)
-    await background.done
+    const hurried = ben.services.transfer.download(second.cid)
+    await background.piece
+    gate.release()
+    await Promise.all([hurried, background.done])
 
     // in the background it would have had a tenth of what the other has
     expect(cleo.services.transfer.downloaded).to.be.below(40 * MIB)
@@ -66,11 +83,13 @@ describe('transfer in the background', function () {
     expect(await busy).to.have.property('message', 'enough')
 
     const third = await shareBytes(ada, bytesOf(6 * MIB, 3), 'c')
+    gate.hold(2 * MIB)
     const hurry = new AbortController()
     const leaving = failure(ben.services.transfer.download(third.cid, { sources: [sourceOf(ada)], signal: hurry.signal }))
     const going = begun(ben, third.cid)
     await going.piece
     hurry.abort(new Error('left'))
+    gate.release()
     expect(await leaving).to.have.property('message', 'left')
     await going.done
     expect(sameBytes(await readAll(ben, third.cid), bytesOf(6 * MIB, 3))).to.equal(true)

@@ -3,6 +3,7 @@ import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import { endAfterEach } from '../fixtures/end-after-each.ts'
+import { GatedStore } from '../fixtures/gate.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { Store } from '../../src/store/index.ts'
 import type { CID } from 'multiformats/cid'
@@ -13,6 +14,12 @@ describe('downloads that were interrupted', function () {
   this.timeout(60_000)
 
   const bytes = bytesOf(12 * MIB)
+  let gate: GatedStore
+
+  beforeEach(() => { gate = new GatedStore() })
+  // before nodes stop, which wait for what they serve
+  afterEach(() => { gate.release() })
+
   const peers = endAfterEach<Peer>(async peer => peer.stop())
   let origin: Peer
   let cid: CID
@@ -22,8 +29,7 @@ describe('downloads that were interrupted', function () {
   }
 
   beforeEach(async () => {
-    // so slow that nobody has much more than it reads
-    origin = await make({ uploadLimit: 6 * MIB })
+    origin = await make({ store: gate })
     cid = (await shareBytes(origin, bytes)).cid
   })
 
@@ -31,8 +37,11 @@ describe('downloads that were interrupted', function () {
   async function interrupted (offset: number, length: number): Promise<Store> {
     const store = memoryStore()
     const peer = await make({ store })
+    // it asks for some before it knows what is read, and gets no more of what it does not read
+    gate.hold(length + 3 * MIB)
     await readAll(peer, cid, { offset, length, sources: [sourceOf(origin)] })
     await peer.stop()
+    gate.release()
     const part = await store.part(String(cid), { size: bytes.byteLength, name: 'x' })
     await part.close()
     expect(part.marked.some((byte, i) => byte !== [0xff, 0xf0][i]), 'a piece is missing').to.equal(true)

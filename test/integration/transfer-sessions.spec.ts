@@ -8,6 +8,7 @@ import { FrameDecoder } from '../../src/wire/frame.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makeBare, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import { endAfterEach } from '../fixtures/end-after-each.ts'
+import { GatedStore } from '../fixtures/gate.ts'
 import { until } from '../fixtures/until.ts'
 import type { AnyMessage, Hello } from '../../src/transfer/core/messages.ts'
 import type { Peer } from '../fixtures/colony.ts'
@@ -93,6 +94,12 @@ function countingStore (): Store & { readers: number } {
 
 describe('sessions of transfer', function () {
   this.timeout(60_000)
+
+  let gate: GatedStore
+
+  beforeEach(() => { gate = new GatedStore() })
+  // before nodes stop, which wait for what they serve
+  afterEach(() => { gate.release() })
 
   const nodes = endAfterEach<{ stop: () => Promise<void> | void }>(node => node.stop())
 
@@ -213,23 +220,23 @@ describe('sessions of transfer', function () {
   })
 
   it('end with somebody who takes back the same request without end', async () => {
-    const { connection, hello } = await pair(8 * MIB)
+    const { connection, hello } = await pair(8 * MIB, gate)
+    // what it takes back cannot have been sent
+    gate.hold(0)
     const line = await open(connection)
     line.send(hello, { type: 'interested' })
     await line.next('unchoke')
-    line.stream.pause()
 
     for (let piece = 0; piece < 4; piece++) {
       line.send({ type: 'request', piece, begin: 0, length: MIB })
     }
 
-    await new Promise(resolve => { setTimeout(resolve, 200) })
+    await until(() => gate.waiting > 0)
 
     for (let i = 0; i < 200; i++) {
       line.send(...Array.from({ length: 200 }, (_, j) => ({ type: 'cancel' as const, piece: j % 2, begin: 0, length: BLOCK })))
     }
 
-    // it reads nothing meanwhile, so that what it takes back cannot have been sent
     expect(await line.closed).to.be.an('error')
   })
 
@@ -269,9 +276,13 @@ describe('sessions of transfer', function () {
       }
     })
     const fetcher = await peer()
-    const err = await failure(fetcher.services.transfer.download(cid, { patience: 6_000, sources: [sourceOf(late)] }))
+    const cancel = new AbortController()
+    const err = failure(fetcher.services.transfer.download(cid, { signal: cancel.signal, sources: [sourceOf(late)] }))
+    // or it fails before, for nobody has anything
+    await Promise.race([err, until(() => hellos > 1)])
+    cancel.abort(new Error('enough'))
 
-    expect(err).to.have.property('name', 'NotFoundError')
+    expect(await err).to.have.property('message', 'enough')
     expect(hellos).to.be.above(1)
   })
 
@@ -339,11 +350,12 @@ describe('sessions of transfer', function () {
   })
 
   it('go on for who asks while another gives up', async () => {
-    const ada = await peer({ uploadLimit: 4_000_000 })
+    const ada = await peer({ store: gate })
 
     for (let ticks = 0; ticks < 30; ticks++) {
       const { cid } = await shareBytes(ada, bytesOf(100_000, ticks), `${ticks}.txt`)
       const fetcher = await peer()
+      gate.hold(0)
       const cancel = new AbortController()
       const first = fetcher.services.transfer.download(cid, { signal: cancel.signal, sources: [sourceOf(ada)] }).catch((err: Error) => err)
       await until(() => fetcher.getConnections().length > 0)
@@ -354,7 +366,8 @@ describe('sessions of transfer', function () {
       }
 
       cancel.abort(new Error('enough'))
-      await first
+      expect(await first).to.have.property('message', 'enough')
+      gate.release()
       expect((await second).size).to.equal(100_000)
       await fetcher.stop()
     }
@@ -373,14 +386,16 @@ describe('sessions of transfer', function () {
   })
 
   it('are begun anew after a download was given up, once for all who ask', async () => {
-    const [ada, fetcher] = await Promise.all([peer({ uploadLimit: 4_000_000 }), peer()])
+    const [ada, fetcher] = await Promise.all([peer({ store: gate }), peer()])
     const { cid } = await shareBytes(ada, bytesOf(5 * MIB))
+    // the first gets some pieces, the others nothing, so that none comes to an end
+    gate.hold(3 * MIB)
 
     for (let round = 0; round < 10; round++) {
       const cancel = new AbortController()
-      const before = fetcher.services.transfer.downloaded
+      const before = gate.waiting
       const given = Promise.all([1, 2].map(async () => failure(fetcher.services.transfer.download(cid, { signal: cancel.signal, sources: [sourceOf(ada)] }))))
-      await until(() => fetcher.services.transfer.downloaded > before)
+      await until(() => gate.waiting > before && fetcher.services.transfer.downloaded > 2 * MIB)
       cancel.abort(new Error('enough'))
       expect((await given).map(({ message }) => message)).to.deep.equal(['enough', 'enough'])
 
@@ -392,6 +407,8 @@ describe('sessions of transfer', function () {
       }
     }
 
+    expect(fetcher.services.transfer.downloaded).to.be.at.most(3 * MIB)
+    gate.release()
     const entries = await Promise.all([1, 2, 3].map(async () => fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] })))
     expect(entries.map(({ size }) => size)).to.deep.equal([5 * MIB, 5 * MIB, 5 * MIB])
     expect(fetcher.services.catalog.size).to.equal(1)
@@ -424,9 +441,10 @@ describe('sessions of transfer', function () {
 
   it('end when the node stops, which keeps what is verified and continues after', async () => {
     const bytes = bytesOf(12 * MIB)
-    const ada = await peer({ uploadLimit: 20_000_000 })
+    const ada = await peer({ store: gate })
     const { cid } = await shareBytes(ada, bytes)
     const fetcher = await peer()
+    gate.hold(6 * MIB)
     const download = failure(fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] }))
     const reading = failure(readAll(fetcher, cid, { offset: 1, sources: [sourceOf(ada)] }))
     await until(() => fetcher.services.transfer.downloaded > 5 * MIB)
@@ -436,6 +454,7 @@ describe('sessions of transfer', function () {
     expect(await reading).to.have.property('name', 'NotStartedError')
     expect(await failure(fetcher.services.transfer.download(cid))).to.have.property('name', 'NotStartedError')
     await fetcher.start()
+    gate.release()
     const before = fetcher.services.transfer.downloaded
     await fetcher.services.transfer.download(cid, { sources: [sourceOf(ada)] })
     expect(fetcher.services.transfer.downloaded - before).to.be.below(9 * MIB)

@@ -6,6 +6,8 @@ import { PATIENCE } from '../../src/transfer/constants.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, makePeer, readAll, shareBytes, sourceOf } from '../fixtures/colony.ts'
 import { endAfterEach } from '../fixtures/end-after-each.ts'
+import { GatedStore } from '../fixtures/gate.ts'
+import { until } from '../fixtures/until.ts'
 import type { Peer } from '../fixtures/colony.ts'
 import type { TransferProgressEvent } from '../../src/transfer/index.ts'
 import type { ContentRouting, PeerId } from '@libp2p/interface'
@@ -16,6 +18,12 @@ const NOWHERE = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa
 
 describe('transfer between nodes', function () {
   this.timeout(60_000)
+
+  let gate: GatedStore
+
+  beforeEach(() => { gate = new GatedStore() })
+  // before nodes stop, which wait for what they serve
+  afterEach(() => { gate.release() })
 
   const peers = endAfterEach<Peer>(async peer => peer.stop())
 
@@ -63,22 +71,30 @@ describe('transfer between nodes', function () {
   })
 
   it('reports progress now and then, and the end', async () => {
-    const [ada, ben] = await Promise.all([make({ uploadLimit: 10_000_000 }), make()])
+    const [ada, ben] = await Promise.all([make({ store: gate }), make()])
     const { cid } = await shareBytes(ada, bytesOf(6 * MIB))
     const events: TransferProgressEvent[] = []
+    const progressOf = (): Array<{ bytes: number }> => events.filter(event => event.type === 'transfer:progress').map(({ detail }) => detail)
+    gate.hold(3 * MIB)
     const start = performance.now()
-    await ben.services.transfer.download(cid, { sources: [sourceOf(ada)], onProgress: event => { events.push(event) } })
+    const download = ben.services.transfer.download(cid, { sources: [sourceOf(ada)], onProgress: event => { events.push(event) } })
+    await Promise.race([download, until(() => progressOf().filter(({ bytes }) => bytes > MIB).length > 1)])
+    const half = progressOf().length
+    gate.release()
+    await download
     const seconds = (performance.now() - start) / 1000
-    const progress = events.filter(event => event.type === 'transfer:progress').map(({ detail }) => detail)
+    const progress = progressOf()
 
     expect(progress.at(-1)).to.include({ size: 6 * MIB, bytes: 6 * MIB, msLeft: 0 })
+    expect(progress.slice(0, half).every(({ bytes }) => bytes <= 3 * MIB)).to.equal(true)
     expect(progress.length).to.be.within(3, 10 * seconds + 3)
     expect(events.filter(event => event.type === 'transfer:piece').map(({ detail }) => detail.from.map(String))).to.deep.equal(Array(6).fill([String(ada.peerId)]))
   })
 
   it('goes on after it was cancelled where it was', async () => {
-    const [ada, ben] = await Promise.all([make({ uploadLimit: 20_000_000 }), make()])
+    const [ada, ben] = await Promise.all([make({ store: gate }), make()])
     const { cid } = await shareBytes(ada, bytesOf(12 * MIB))
+    gate.hold(6 * MIB)
     const cancel = new AbortController()
     const reason = new Error('enough')
     const err = await failure(ben.services.transfer.download(cid, {
@@ -91,6 +107,7 @@ describe('transfer between nodes', function () {
       }
     }))
     expect(err).to.equal(reason)
+    gate.release()
 
     const before = ben.services.transfer.downloaded
     const pieces: Array<{ piece: number, from: PeerId[] }> = []
@@ -112,14 +129,18 @@ describe('transfer between nodes', function () {
 
   it('reads from any offset, while the rest arrives', async () => {
     const bytes = bytesOf(9 * MIB + 5)
-    const [ada, ben] = await Promise.all([make({ uploadLimit: 50_000_000 }), make()])
+    const [ada, ben] = await Promise.all([make({ store: gate }), make()])
     const { cid } = await shareBytes(ada, bytes)
     const sources = [sourceOf(ada)]
-    const [whole, part, end] = await Promise.all([
+    gate.hold(8 * MIB)
+    const reading = Promise.all([
       readAll(ben, cid, { sources }),
       readAll(ben, cid, { sources, offset: 7 * MIB - 3, length: 2 * MIB }),
       readAll(ben, cid, { sources, offset: 9 * MIB })
     ])
+    await Promise.race([reading, until(() => gate.waiting > 0)])
+    gate.release()
+    const [whole, part, end] = await reading
 
     expect(sameBytes(whole, bytes)).to.equal(true)
     expect(sameBytes(part, bytes.subarray(7 * MIB - 3, 9 * MIB - 3))).to.equal(true)
@@ -129,14 +150,21 @@ describe('transfer between nodes', function () {
   })
 
   it('fetches what is read first, and no more when the reader stops', async () => {
-    const [ada, ben] = await Promise.all([make({ uploadLimit: 10_000_000 }), make()])
+    const store = memoryStore()
+    const [ada, ben] = await Promise.all([make({ store: gate }), make({ store })])
     const { cid } = await shareBytes(ada, bytesOf(30 * MIB))
+    // it asks for some before it knows what is read
+    gate.hold(8 * MIB)
 
     for await (const bytes of ben.services.transfer.read(cid, { offset: 29 * MIB, sources: [sourceOf(ada)] })) {
       expect(bytes.byteLength).to.equal(MIB)
       break
     }
 
+    // it lets go of its part, and what it does not want any more may come now
+    await until(async () => store.part(String(cid), { size: 30 * MIB, name: 'x' }).then(() => true, () => false))
+    gate.release()
+    await shareBytes(ada, bytesOf(10), 'other').then(async other => ben.services.transfer.download(other.cid, { sources: [sourceOf(ada)] }))
     expect(ben.services.transfer.downloaded).to.be.below(10 * MIB)
   })
 
@@ -209,21 +237,29 @@ describe('transfer between nodes', function () {
   })
 
   it('serves what it is still fetching', async () => {
-    const [ada, ben, cleo] = await Promise.all([make({ uploadLimit: 4_000_000 }), make(), make()])
+    const [ada, ben, cleo] = await Promise.all([make({ store: gate }), make(), make()])
     const { cid } = await shareBytes(ada, bytesOf(12 * MIB))
     const sources = [ada, ben, cleo].map(sourceOf)
-    await Promise.all([ben, cleo].map(async peer => peer.services.transfer.download(cid, { sources, patience: 30_000 })))
+    gate.hold(12 * MIB)
+    const downloads = Promise.all([ben, cleo].map(async peer => peer.services.transfer.download(cid, { sources, patience: 30_000 })))
+    // of what the holder gave, while it gives no more
+    await Promise.race([downloads, until(() => ben.services.transfer.uploaded + cleo.services.transfer.uploaded > 5 * MIB)])
+    gate.release()
+    await downloads
 
-    expect(ben.services.transfer.uploaded + cleo.services.transfer.uploaded).to.be.above(4 * MIB)
+    expect(ben.services.transfer.uploaded + cleo.services.transfer.uploaded).to.be.above(5 * MIB)
     expect(ada.services.transfer.uploaded).to.be.below(20 * MIB)
   })
 
   it('goes on when one holder leaves, and fails when the last does', async () => {
-    // more than a holder makes up for at once when its timers are late
-    const bytes = bytesOf(64 * MIB)
-    const [ada, ben, cleo] = await Promise.all([make({ uploadLimit: 8_000_000 }), make({ uploadLimit: 8_000_000 }), make()])
+    const bytes = bytesOf(24 * MIB)
+    const second = new GatedStore()
+    const [ada, ben, cleo] = await Promise.all([make({ store: gate }), make({ store: second }), make()])
     const { cid } = await shareBytes(ada, bytes)
     await shareBytes(ben, bytes)
+    // more than is waited for below, less than all
+    gate.hold(6 * MIB)
+    second.hold(16 * MIB)
     const stopping: Array<Promise<void>> = []
     const download = cleo.services.transfer.download(cid, {
       patience: 5_000,
@@ -237,18 +273,29 @@ describe('transfer between nodes', function () {
       }
     })
 
-    expect(await failure(download)).to.have.property('name', 'NotFoundError')
+    const err = await failure(download)
+    second.release()
+    expect(err).to.have.property('name', 'NotFoundError')
     expect(stopping).to.have.lengthOf(2)
   })
 
   it('ends what is unshared', async () => {
-    const [ada, ben] = await Promise.all([make({ uploadLimit: 4_000_000 }), make()])
+    const [ada, ben] = await Promise.all([make({ store: gate }), make()])
     const { cid } = await shareBytes(ada, bytesOf(12 * MIB))
-    const download = failure(ben.services.transfer.download(cid, { patience: 500, sources: [sourceOf(ada)] }))
-    await new Promise(resolve => { setTimeout(resolve, 500) })
+    gate.hold(4 * MIB)
+    const sources = [sourceOf(ada)]
+    const download = failure(ben.services.transfer.download(cid, { patience: 500, sources }))
+    // the most patient counts, so that a slow start is not the end
+    const cancel = new AbortController()
+    const patient = failure(ben.services.transfer.download(cid, { signal: cancel.signal, sources }))
+    await until(() => ben.services.transfer.downloaded > 3 * MIB)
     await ada.services.catalog.unshare(cid)
+    gate.release()
+    cancel.abort(new Error('enough'))
 
+    expect(await patient).to.have.property('message', 'enough')
     expect(await download).to.have.property('name', 'NotFoundError')
+    expect(ben.services.transfer.downloaded).to.be.below(12 * MIB)
   })
 
   it('keeps to its upload limit', async () => {

@@ -262,15 +262,13 @@ describe('a hub as a process', function () {
       await silent(Number(place.addresses.tcp.split('/')[4]))
       await silent(Number(place.addresses.ws.split('/')[4]))
       await silent(Number(new URL(place.url).port))
-      const began = performance.now()
       place.signal(signal)
       const { code } = await place.ended
 
       expect(code, place.stderr).to.equal(0)
-      expect(performance.now() - began).to.be.below(5_000)
       expect(place.log.map(({ msg }) => msg)).to.deep.equal(['started', 'stopping', 'stopped'])
-      // nothing was left to itself
-      expect(place.log[2].ms).to.be.below(3_000)
+      // by its own clock; what does not end is left to itself after 4 s
+      expect(place.log[2].ms).to.be.below(4_000)
       await eventually(() => ada.libp2p.getConnections().length === 0)
     })
   }

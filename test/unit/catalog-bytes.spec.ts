@@ -9,6 +9,7 @@ import { catalog } from '../../src/catalog/index.ts'
 import { ManifestBuilder, PIECE_SIZE, hashPiece } from '../../src/content/index.ts'
 import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
+import { until } from '../fixtures/until.ts'
 import type { Catalog, CatalogInit, Entry, Shareable, ShareOptions } from '../../src/catalog/index.ts'
 import type { Manifest } from '../../src/content/index.ts'
 import type { Store } from '../../src/store/index.ts'
@@ -223,14 +224,14 @@ describe('catalog of bytes', () => {
       await shared.add({ manifest, ...finished, synced: sync.promise })
       expect(shared.has(manifest.root)).to.equal(true)
 
+      const versions = async (): Promise<string[]> => (await all(datastore.query({ prefix: '/formicary/catalog/entries/' }))).map(({ value }) => (decode(value) as { version: string }).version)
+
       if (synced) {
         sync.resolve()
-        await new Promise(resolve => { setTimeout(resolve, 20) })
+        await until(async () => (await versions()).join() !== '')
       }
 
-      const records = await all(datastore.query({ prefix: '/formicary/catalog/entries/' }))
-      expect(records.map(({ value }) => decode(value) as { version: string }).map(record => record.version))
-        .to.deep.equal([version === '' ? '' : finished.version])
+      expect(await versions()).to.deep.equal([version === '' ? '' : finished.version])
     })
   }
 

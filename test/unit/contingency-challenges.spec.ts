@@ -17,7 +17,7 @@ describe('contingency: challenges', () => {
   beforeEach(() => {
     asked = []
     results = []
-    ward = make(async (_cid, offset, length) => film.slice(offset, offset + length), message => { asked.push(message as Challenge) }, 20)
+    ward = make(async (_cid, offset, length) => film.slice(offset, offset + length), message => { asked.push(message as Challenge) })
   })
 
   afterEach(() => { ward.close() })
@@ -69,6 +69,8 @@ describe('contingency: challenges', () => {
   })
 
   it('are not met by who does not answer three times in a row', async () => {
+    ward = make(async (_cid, offset, length) => film.slice(offset, offset + length), message => { asked.push(message as Challenge) }, 20)
+
     for (const peer of ['ben', 'cleo', 'ben', 'cleo']) {
       const before = asked.length
       await ward.ask(peer, item, () => true)

@@ -11,8 +11,9 @@ import { listenError, startError } from '../../src/node/listen-error.ts'
 import { freeOnDisconnect } from '../../src/node/reservations.ts'
 import { boundedWebSockets } from '../../src/node/web-sockets.ts'
 import { failure, makeBare } from '../fixtures/colony.ts'
+import { until } from '../fixtures/until.ts'
 import type { HubServices } from '../../src/node/hub.ts'
-import type { Libp2p } from '@libp2p/interface'
+import type { Connection, Libp2p } from '@libp2p/interface'
 
 describe('what a hub says when it cannot listen', () => {
   const cases: Array<[string, string]> = [
@@ -108,10 +109,12 @@ describe('WebSockets of a hub', () => {
   it('stay open once they are there', async () => {
     await start(1_000)
     const peer = await makeBare({ addresses: { listen: [] }, transports: [boundedWebSockets()] })
-    const connection = await peer.dial(multiaddr(hub.getMultiaddrs()[0]))
+    let connection: Connection | undefined
+    // a machine that stands still for a second may be too late, and comes again
+    await until(async () => (connection = await peer.dial(multiaddr(hub.getMultiaddrs()[0])).catch(() => undefined)) != null)
     await new Promise(resolve => { setTimeout(resolve, 1_500) })
 
-    expect(connection.status).to.equal('open')
+    expect(connection?.status).to.equal('open')
     await peer.stop()
   })
 

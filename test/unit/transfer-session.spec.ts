@@ -5,6 +5,7 @@ import { MAX_EARLY_MESSAGES, MAX_MESSAGE_SIZE } from '../../src/transfer/constan
 import { parseMessage } from '../../src/transfer/core/messages.ts'
 import { Session } from '../../src/transfer/session.ts'
 import { FrameDecoder } from '../../src/wire/frame.ts'
+import { until } from '../fixtures/until.ts'
 import type { AnyMessage, Hello, Message } from '../../src/transfer/core/messages.ts'
 import type { SessionHandler, SessionLine } from '../../src/transfer/session.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -207,7 +208,7 @@ describe('transfer: session', () => {
     expect(subject.packets).to.equal(1)
 
     subject.session.defer({ type: 'have', piece: 3 })
-    await new Promise(resolve => { setTimeout(resolve, 50) })
+    await until(() => subject.sent.length > 3)
     expect(subject.sent.at(-1)).to.deep.equal({ type: 'have', piece: 3 })
     subject.session.end()
   })

@@ -109,6 +109,7 @@ export class Items {
   #bytes = 0
   #vaultBytes = 0
   #revision = 0
+  #newest = 0
 
   constructor ({ maxItems = MAX_ITEMS, maxTombstones = MAX_TOMBSTONES }: ItemsInit = {}) {
     this.#maxItems = maxItems
@@ -138,6 +139,11 @@ export class Items {
   /** Goes up by one with each change. */
   get revision (): number {
     return this.#revision
+  }
+
+  /** Highest version there ever was. */
+  get newest (): number {
+    return this.#newest
   }
 
   get (key: ItemKey): Item | undefined {
@@ -213,11 +219,17 @@ export class Items {
     return [...newer.values()].filter(item => this.get(item.key) === item)
   }
 
+  /** Removes an item without a trace: if somebody else has it, it may come back. */
+  remove (key: ItemKey): void {
+    this.#remove(key)
+  }
+
   #set (item: Item): void {
     this.#remove(item.key)
     const { items } = this.#changed(item.key)
     items.set(item.key, item)
     this.#size++
+    this.#newest = Math.max(this.#newest, item.version)
 
     if (item.type === 'gone') {
       this.#gone++

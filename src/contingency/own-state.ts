@@ -1,24 +1,20 @@
 /**
  * What this node has that others should keep: its entries and its vault, as
- * items in the datastore, and as a snapshot that others can fetch.
- *
- * | key | value |
- * | --- | --- |
- * | `/formicary/contingency/items/<key>` | an item |
+ * items, and as a snapshot that others can fetch.
  *
  * An entry becomes an item when it is in the catalog. It is gone when it was
  * unshared, or changed; not when its bytes are lost: that is what others keep
- * them for.
+ * them for. If nobody was ever known to have them it is gone all the same: all
+ * would wait for it for ever.
  *
  * @module
  */
 
-import { Decoder } from '@msgpack/msgpack'
-import { Key } from 'interface-datastore/key'
 import { CID } from 'multiformats/cid'
 import { inParallel } from '../parallel.ts'
 import { CHANGE_DELAY, MAX_CHANGE_DELAY } from './constants.ts'
-import { encodeItem, entryItem, entryKey, parseItem } from './item-codec.ts'
+import { entryItem, entryKey } from './item-codec.ts'
+import { ItemRecords } from './item-records.ts'
 import { Items } from './items.ts'
 import { selectItems } from './selection.ts'
 import { buildSnapshot } from './snapshot.ts'
@@ -34,10 +30,6 @@ import type { Datastore } from 'interface-datastore'
 
 /** Blocks of a snapshot that are written at once. */
 const CONCURRENCY = 16
-
-const PREFIX = '/formicary/contingency/items/'
-
-const decoder = new Decoder({ maxArrayLength: 16, maxMapLength: 0, maxExtLength: 0 })
 
 export interface OwnStateInit {
   datastore: Datastore
@@ -62,11 +54,10 @@ export class OwnState implements VaultBackend {
   readonly items = new Items()
   readonly #init: OwnStateInit
 
-  /** Keys of what has to be written. */
-  readonly #dirty = new Set<ItemKey>()
+  readonly #records: ItemRecords
 
-  /** What has changed since each of the last snapshots, by their roots. */
-  readonly #changes = new Map<string, Set<ItemKey>>()
+  /** The last snapshots, by their roots: the highest version in each, and what has changed since. */
+  readonly #recent = new Map<string, { newest: number, changed: Set<ItemKey> }>()
 
   /** Entries whose bytes are gone, until they are told to be removed. */
   readonly #lost = new WeakSet<Entry>()
@@ -79,6 +70,7 @@ export class OwnState implements VaultBackend {
 
   constructor (init: OwnStateInit) {
     this.#init = init
+    this.#records = new ItemRecords(init.datastore, this.items, init.log)
   }
 
   /** The blocks of the last snapshot, and of the one before, which somebody may be fetching. */
@@ -86,23 +78,20 @@ export class OwnState implements VaultBackend {
 
   /** Reads what there was, and brings it in line with the catalog. */
   async open (): Promise<void> {
-    const { datastore, catalog, log } = this.#init
-
-    for await (const { key, value } of datastore.query({ prefix: PREFIX })) {
-      try {
-        this.items.put(parseItem(decoder.decode(value)))
-      } catch (err) {
-        log.error('dropping record %k - %e', key, err)
-        await datastore.delete(key)
-      }
-    }
-
+    const { catalog } = this.#init
+    await this.#records.load()
     catalog?.addEventListener('entry:added', this.#onAdded)
     catalog?.addEventListener('entry:lost', this.#onLost)
     catalog?.addEventListener('entry:removed', this.#onRemoved)
 
     for (const entry of catalog?.entries() ?? []) {
       this.#add(entry)
+    }
+
+    for (const item of [...this.items.values()]) {
+      if (item.type === 'entry' && catalog?.has(item.cid) === false) {
+        this.#lose(item)
+      }
     }
   }
 
@@ -115,7 +104,7 @@ export class OwnState implements VaultBackend {
     catalog?.removeEventListener('entry:lost', this.#onLost)
     catalog?.removeEventListener('entry:removed', this.#onRemoved)
     await this.#publishing
-    await this.#write().catch((err: unknown) => { log.error('could not keep items - %e', err) })
+    await this.#records.write().catch((err: unknown) => { log.error('could not keep items - %e', err) })
   }
 
   nextVersion (): number {
@@ -123,7 +112,7 @@ export class OwnState implements VaultBackend {
   }
 
   async change (item: Item): Promise<void> {
-    await this.#init.datastore.put(keyOf(item.key), encodeItem(item))
+    await this.#records.put(item)
     this.items.put(item)
     this.#changed(item.key)
   }
@@ -158,9 +147,19 @@ export class OwnState implements VaultBackend {
 
   /** What there is now of what somebody keeps who has a snapshot up to a quota. */
   keptBy ({ root, quota }: { root: string, quota: number }): Array<EntryItem | VaultItem> {
-    const changes = this.#changes.get(root)
+    const changed = this.#recent.get(root)?.changed
 
-    return changes == null ? [] : selectItems(this.items.values(), quota).items.filter(({ key }) => !changes.has(key))
+    return changed == null ? [] : selectItems(this.items.values(), quota).items.filter(({ key }) => !changed.has(key))
+  }
+
+  /** Somebody has all of a snapshot, or a part; resolves when that is on record. */
+  async promise (root: string): Promise<void> {
+    const snapshot = this.#recent.get(root)
+
+    if (snapshot != null) {
+      this.#records.promise(snapshot.newest)
+      await this.#records.write()
+    }
   }
 
   /**
@@ -173,8 +172,9 @@ export class OwnState implements VaultBackend {
 
     for (const item of this.items.merge(others)) {
       const old = before.get(item.key)
-      this.#dirty.add(item.key)
-      this.#changes.forEach(keys => keys.add(item.key))
+      this.#records.promise(item.version)
+      this.#records.changed(item.key)
+      this.#recent.forEach(({ changed }) => changed.add(item.key))
 
       if (item.type === 'gone' && old?.type === 'entry' && !this.items.needs(old)) {
         await catalog?.unshare(old.cid)
@@ -212,9 +212,28 @@ export class OwnState implements VaultBackend {
     await catalog?.settled(entry.cid)
     const same = catalog?.get(entry.cid).some(other => entryKey(other) === key)
 
-    // there may be another entry that is the same, and what is lost is what others keep it for
-    if (!this.#lost.delete(entry) && same !== true && !this.#closed && this.items.get(key)?.type === 'entry') {
+    const item = this.items.get(key)
+    const isLost = this.#lost.delete(entry)
+
+    // there may be another entry that is the same
+    if (same === true || this.#closed || item?.type !== 'entry') {
+      return
+    }
+
+    if (isLost) {
+      this.#lose(item)
+    } else {
       this.#put({ type: 'gone', key, version: this.#versionFor(key) })
+    }
+  }
+
+  /** The bytes of an entry are not here any more. It leaves no tombstone: should somebody have them after all, they are welcome. */
+  #lose ({ key, name, version }: EntryItem): void {
+    if (version > this.#records.promised) {
+      this.#init.log.error('%s was lost before others had it', name)
+      this.items.remove(key)
+      this.#records.changed(key)
+      this.#changed(key)
     }
   }
 
@@ -234,7 +253,7 @@ export class OwnState implements VaultBackend {
   #put (item: Item): void {
     try {
       if (this.items.put(item)) {
-        this.#dirty.add(item.key)
+        this.#records.changed(item.key)
         this.#changed(item.key)
       }
     } catch (err) {
@@ -245,7 +264,7 @@ export class OwnState implements VaultBackend {
   /** A snapshot is made when nothing has changed for a moment, or a while after the first change. */
   #changed (key: ItemKey): void {
     const now = performance.now()
-    this.#changes.forEach(keys => keys.add(key))
+    this.#recent.forEach(({ changed }) => changed.add(key))
     this.#changedAt ??= now
     clearTimeout(this.#timer)
 
@@ -284,7 +303,7 @@ export class OwnState implements VaultBackend {
   async #makeSnapshot (): Promise<void> {
     const { blocks, onSnapshot } = this.#init
     this.#changedAt = undefined
-    await this.#write()
+    await this.#records.write()
 
     // a node with nothing to keep has nothing to say
     if (this.items.size === 0 && this.#snapshot == null) {
@@ -292,7 +311,7 @@ export class OwnState implements VaultBackend {
     }
 
     const snapshot = buildSnapshot(this.items, this.#snapshot)
-    this.#beginChanges(snapshot.root.toString())
+    this.#remember(snapshot)
 
     await inParallel(snapshot.blocks, CONCURRENCY, async ([cid, bytes]) => {
       if (!this.#closed && !blocks.has(CID.parse(cid))) {
@@ -316,13 +335,13 @@ export class OwnState implements VaultBackend {
     onSnapshot({ root: snapshot.root.toString(), rootSize, size: this.items.bytes, items: this.items.size })
   }
 
-  #beginChanges (root: string): void {
-    this.#changes.delete(root)
-    this.#changes.set(root, new Set())
+  #remember ({ root, from: { newest } }: Snapshot): void {
+    this.#recent.delete(root.toString())
+    this.#recent.set(root.toString(), { newest, changed: new Set() })
 
     // others have the last, or are about to
-    if (this.#changes.size > 3) {
-      this.#changes.delete(this.#changes.keys().next().value as string)
+    if (this.#recent.size > 3) {
+      this.#recent.delete(this.#recent.keys().next().value as string)
     }
   }
 
@@ -332,29 +351,4 @@ export class OwnState implements VaultBackend {
       this.#timer = setTimeout(() => { void this.#publish() }, MAX_CHANGE_DELAY)
     }
   }
-
-  async #write (): Promise<void> {
-    const { datastore } = this.#init
-    const keys = [...this.#dirty]
-    const batch = datastore.batch()
-
-    for (const key of keys) {
-      const item = this.items.get(key)
-
-      if (item == null) {
-        batch.delete(keyOf(key))
-      } else {
-        batch.put(keyOf(key), encodeItem(item))
-      }
-    }
-
-    if (keys.length > 0) {
-      await batch.commit()
-      keys.forEach(key => { this.#dirty.delete(key) })
-    }
-  }
-}
-
-function keyOf (key: ItemKey): Key {
-  return new Key(`${PREFIX}${key}`, false)
 }

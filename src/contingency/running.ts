@@ -25,6 +25,7 @@ import { Seals } from './sealed.ts'
 import { Wards } from './wards.ts'
 import type { AnyMessage } from './codec.ts'
 import type { ContingencyCatalog, ContingencyComponents } from './components.ts'
+import type { Message } from './core/messages.ts'
 import type { ContingencyEvent, ContingencyInput, ContingencyOutput } from './core/outbox.ts'
 import type { ContingencyInit, KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
@@ -238,7 +239,16 @@ export class Running {
     switch (message.type) {
       case 'challenge': void this.#challenges.answer(from, message); break
       case 'proof': this.#challenges.take(from, message); break
-      default: this.tell({ type: 'message', from, message })
+      default:
+        this.tell({ type: 'message', from, message })
+        this.#note(message)
+    }
+  }
+
+  /** Even if it is only one of those who should, somebody has what this node has. */
+  #note (message: Message): void {
+    if (message.type === 'receipt' && message.receipt.ward === this.#init.components.peerId.toString()) {
+      this.own.promise(message.receipt.root).catch((err: unknown) => { this.#init.log.error('could not note what others have - %e', err) })
     }
   }
 
@@ -261,7 +271,11 @@ export class Running {
   async #do (output: Exclude<ContingencyOutput, { type: 'timer' }>): Promise<void> {
     switch (output.type) {
       case 'send': this.#lines.send(output.to, output.message); break
-      case 'event': this.#init.onEvent(output.event); break
+      case 'event':
+        // what is promised is on record before anybody is told
+        await (output.event.type === 'protected' ? this.own.promise(output.event.root) : undefined)
+        this.#init.onEvent(output.event)
+        break
       case 'assign': this.tell({ type: 'assigned', assignment: await this.#seals.assignment(output.assignment) }); break
       case 'take-over': this.tell({ type: 'taken-over', takeover: await this.#seals.takeover(output.takeover), assignment: output.assignment }); break
       case 'save-ward': await this.#records.saveWard(output.record); break

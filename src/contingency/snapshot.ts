@@ -59,7 +59,7 @@ export interface Snapshot {
   omitted: ItemKey[]
 
   /** What the next snapshot is made from. */
-  from: { items: Items, revision: number, pages: Page[] }
+  from: { items: Items, revision: number, newest: number, pages: Page[] }
 }
 
 /** A page, encoded. */
@@ -104,7 +104,7 @@ export function buildSnapshot (items: Items, previous?: Snapshot): Snapshot {
     root,
     blocks: new Map([[root.toString(), rootBytes], ...pages.map(({ cid, bytes }) => [cid.toString(), bytes] as const)]),
     omitted: pages.flatMap(({ omitted }) => omitted),
-    from: { items, revision: items.revision, pages }
+    from: { items, revision: items.revision, newest: items.newest, pages }
   }
 }
 

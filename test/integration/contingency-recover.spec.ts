@@ -161,6 +161,33 @@ describe('contingency: what comes back', function () {
     expect(await second.services.contingency.forget(film)).to.equal(0)
   })
 
+  it('is not what nobody ever had: all would wait for it for ever', async () => {
+    const alone = emptyDisk()
+    const first = await make({ privateKey, ...alone })
+    await shareBytes(first, bytesOf(1000, 3), 'film')
+    await until(() => first.services.contingency.status().items === 1)
+    await crash(first)
+
+    const second = await ward({ ...alone, store: memoryStore() })
+    const { cid } = await shareBytes(second, bytesOf(500, 8), 'song')
+    await second.services.contingency.settled()
+    expect(second.services.contingency.status()).to.deep.include({ state: 'protected', items: 1, atRisk: { items: 0, bytes: 0 } })
+    expect(second.services.contingency.copiesOf(cid)).to.equal(2)
+  })
+
+  it('is what one alone has, of two that should', async () => {
+    const disk = emptyDisk()
+    const first = await ward({ ...disk, copies: 3 })
+    const { cid } = await shareBytes(first, bytesOf(1000, 3), 'film')
+    await until(() => first.services.contingency.copiesOf(cid) === 2)
+    expect(first.services.contingency.status().state).to.equal('partly')
+    await gone(first)
+
+    const second = await ward({ ...disk, copies: 3, store: memoryStore() })
+    await until(() => namesIn(second).length === 0 && second.services.contingency.copiesOf(cid) === 2)
+    expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
+  })
+
   it('says what is missing when both contingents are gone as well, and nothing else is lost', async () => {
     const ada = await ward()
     const { cid } = await shareBytes(ada, bytesOf(1000, 3), 'film')

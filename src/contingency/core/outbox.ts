@@ -40,7 +40,7 @@ export interface KeptRecord {
 /** What becomes known. */
 export type ContingencyEvent =
   /** All contingents have everything of this node. */
-  | { type: 'protected', epoch: number, contingents: PeerKey[] }
+  | { type: 'protected', epoch: number, root: string, contingents: PeerKey[] }
   /** They had, and somebody is missing. */
   | { type: 'at-risk', peer?: PeerKey }
   /** What this node kept for a ward is kept by others, and here no more. */

@@ -278,7 +278,7 @@ export class Ward {
 
     if (isProtected && !this.#protected) {
       this.#isSafe = true
-      this.#init.out.event({ type: 'protected', epoch: assignment.epoch, contingents: assignment.contingents })
+      this.#init.out.event({ type: 'protected', epoch: assignment.epoch, root: assignment.root, contingents: assignment.contingents })
     } else if (this.#isSafe && !contingents.isHeld && assignment?.root === this.#snapshot?.root) {
       this.#isSafe = false
       const missing = [...contingents.named].find(([peer]) => !this.#init.peers.isHere(peer))

@@ -291,7 +291,8 @@ export interface Contingency extends TypedEventTarget<ContingencyEvents> {
 
   /**
    * Has others keep a content no longer that is not shared any more because
-   * its bytes were lost. Returns how many entries that were.
+   * its bytes were lost. A backup is not whole as long as nobody has one of
+   * its contents; this ends that. Returns how many entries that were.
    */
   forget (cid: CID): Promise<number>
 

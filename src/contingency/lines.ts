@@ -8,8 +8,9 @@
 
 import { PeerBudgets } from '../budget.ts'
 import { delay } from '../delay.ts'
-import { directConnection, openDirect } from '../direct.ts'
+import { openDirect } from '../direct.ts'
 import { ProtocolError } from '../errors.ts'
+import { Turns } from '../turns.ts'
 import { openChannel } from '../wire/channel.ts'
 import { encodeMessage, parseMessage } from './codec.ts'
 import { MAX_MESSAGE_SIZE, MAX_STREAMS } from './constants.ts'
@@ -78,7 +79,7 @@ export class Lines {
   readonly #lines = new Map<PeerKey, Line>()
   readonly #inbound = new Set<Stream>()
   readonly #budgets = new PeerBudgets(BURST, PER_SECOND)
-  readonly #checking = new Map<PeerKey, { last: Promise<void>, count: number }>()
+  readonly #turns = new Turns(MAX_UNCHECKED)
   readonly #stopped = new AbortController()
   readonly #timer: ReturnType<typeof setInterval>
   #closed = false
@@ -187,7 +188,7 @@ export class Lines {
   async #open (to: PeerKey, line: Line): Promise<Channel<Uint8Array>> {
     const { connectionManager, protocol, addresses } = this.#init
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-    const connection = directConnection(connectionManager, to) ?? await openDirect(connectionManager, to, addresses(to), { signal })
+    const connection = await openDirect(connectionManager, to, addresses(to), { signal })
     const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: MAX_STREAMS })
     const channel: Channel<Uint8Array> = openChannel<never, Uint8Array>(stream, {
       maxMessageSize: MAX_MESSAGE_SIZE,
@@ -212,16 +213,8 @@ export class Lines {
       throw new ProtocolError('It says more than it can have to say')
     }
 
-    const turn = this.#checking.get(from) ?? { last: Promise.resolve(), count: 0 }
-
     // what is lost is said again
-    if (turn.count >= MAX_UNCHECKED) {
-      return
-    }
-
-    this.#checking.set(from, turn)
-    turn.count++
-    turn.last = turn.last.then(async () => {
+    this.#turns.take(from, async () => {
       const checked = await message()
 
       if (checked == null) {
@@ -229,11 +222,7 @@ export class Lines {
       } else if (!this.#stopped.signal.aborted) {
         this.#init.onMessage(from, checked)
       }
-    }).catch((err: unknown) => { this.#init.log.error('could not take a message of %s - %e', from, err) }).finally(() => {
-      if (--turn.count === 0) {
-        this.#checking.delete(from)
-      }
-    })
+    }, err => { this.#init.log.error('could not take a message of %s - %e', from, err) })
   }
 
   #sweep (): void {

@@ -16,7 +16,7 @@ import { Circuit } from '@multiformats/multiaddr-matcher'
 import { withPeer } from './addresses.ts'
 import { delay } from './delay.ts'
 import type { PeerKey } from './core.ts'
-import type { AbortOptions, Connection } from '@libp2p/interface'
+import type { AbortOptions, Connection, NewStreamOptions, Stream } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -27,12 +27,22 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  */
 const RETRY_DELAY = 250
 
+/** How often it is looked whether there is another connection while a stream is being opened, in ms. */
+const LOOK_INTERVAL = 100
+
 /** What is needed of the connection manager. */
 export type Connections = Pick<ConnectionManager, 'getConnections' | 'openConnection'>
 
-/** The connection with a peer that is not limited, if there is one. */
+/**
+ * The connection with a peer that is not limited, if there is one. Of several
+ * it is the last that was opened: a page that was loaded anew, or has crashed,
+ * is back with a new one before others notice, after 7 to 14 s, that that of
+ * before is gone.
+ */
 export function directConnection (connections: Pick<Connections, 'getConnections'>, peer: PeerKey): Connection | undefined {
-  return connections.getConnections(peerIdFromString(peer)).find(isDirect)
+  const [last] = connections.getConnections(peerIdFromString(peer)).filter(isDirect).sort((a, b) => b.timeline.open - a.timeline.open)
+
+  return last
 }
 
 /** `true` if a connection is over WebRTC, introduced by a relay or direct: that is what carries its streams then. */
@@ -65,6 +75,35 @@ export async function openDirect (connections: Connections, peer: PeerKey, addre
     await delay(RETRY_DELAY, options)
 
     return directConnection(connections, peer) ?? await dial(connections, peer, addresses, options)
+  }
+}
+
+/**
+ * Opens a stream with a peer over a direct connection, dialling it if need be.
+ * Where the peer comes with another connection meanwhile, it is opened over
+ * that: who does not answer over the first may not be there any more.
+ *
+ * @throws what dialling or opening says, or the reason of `signal`
+ */
+export async function openStream (connections: Connections, peer: PeerKey, protocol: string, addresses: Multiaddr[], { signal, ...options }: NewStreamOptions & { signal: AbortSignal }): Promise<{ stream: Stream, connection: Connection }> {
+  for (;;) {
+    const connection = await openDirect(connections, peer, addresses, { signal })
+    const replaced = new AbortController()
+    const timer = setInterval(() => {
+      if (directConnection(connections, peer) !== connection) {
+        replaced.abort()
+      }
+    }, LOOK_INTERVAL)
+
+    try {
+      return { connection, stream: await connection.newStream(protocol, { ...options, signal: AbortSignal.any([signal, replaced.signal]) }) }
+    } catch (err) {
+      if (signal.aborted || !replaced.signal.aborted) {
+        throw err
+      }
+    } finally {
+      clearInterval(timer)
+    }
   }
 }
 

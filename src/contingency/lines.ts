@@ -8,7 +8,7 @@
 
 import { PeerBudgets } from '../budget.ts'
 import { delay } from '../delay.ts'
-import { openDirect } from '../direct.ts'
+import { directConnection, openStream } from '../direct.ts'
 import { ProtocolError } from '../errors.ts'
 import { Turns } from '../turns.ts'
 import { openChannel } from '../wire/channel.ts'
@@ -67,6 +67,9 @@ export interface LinesInit {
 /** What is said to one peer. */
 interface Line {
   channel?: Channel<Uint8Array>
+
+  /** That of the channel. */
+  connection?: Connection
   opening: boolean
   waiting: AnyMessage[]
 
@@ -124,6 +127,11 @@ export class Lines {
     }
   }
 
+  /** Somebody is gone, or was: nobody hears what is said over the stream there is. */
+  drop (peer: PeerKey): void {
+    this.#lines.get(peer)?.channel?.abort(new ProtocolError('It is gone'))
+  }
+
   /** Ends all streams, when what was said before is on its way. */
   async close (): Promise<void> {
     this.#closed = true
@@ -167,6 +175,7 @@ export class Lines {
 
   async #sendNext (to: PeerKey, line: Line): Promise<void> {
     const body = await encodeMessage(line.waiting[0], this.#init.seals)
+    this.#leaveOld(to, line)
     line.channel ??= await this.#open(to, line)
     const isFull = !line.channel.sendBody(body)
     line.waiting.shift()
@@ -174,6 +183,16 @@ export class Lines {
     // who asks and does not read the answers would have them pile up here
     if (isFull) {
       await line.channel.drained({ signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)]) })
+    }
+  }
+
+  /** Leaves a stream over a connection of which there is a newer one: the other side may have begun anew since. */
+  #leaveOld (to: PeerKey, line: Line): void {
+    const newest = directConnection(this.#init.connectionManager, to)
+
+    if (newest != null && newest !== line.connection) {
+      void line.channel?.close({ signal: AbortSignal.timeout(DIAL_TIMEOUT) })
+      line.channel = undefined
     }
   }
 
@@ -188,8 +207,7 @@ export class Lines {
   async #open (to: PeerKey, line: Line): Promise<Channel<Uint8Array>> {
     const { connectionManager, protocol, addresses } = this.#init
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-    const connection = await openDirect(connectionManager, to, addresses(to), { signal })
-    const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: MAX_STREAMS })
+    const { stream, connection } = await openStream(connectionManager, to, protocol, addresses(to), { signal, maxOutboundStreams: MAX_STREAMS })
     const channel: Channel<Uint8Array> = openChannel<never, Uint8Array>(stream, {
       maxMessageSize: MAX_MESSAGE_SIZE,
       parse: () => { throw new ProtocolError('Answers come over another stream') },
@@ -203,6 +221,7 @@ export class Lines {
         void channel.close({ signal: AbortSignal.timeout(DIAL_TIMEOUT) })
       }
     })
+    line.connection = connection
 
     return channel
   }

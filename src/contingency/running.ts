@@ -89,7 +89,13 @@ export class Running {
     this.#challenges = this.#makeChallenges()
     this.#members = new Members({
       membership: init.components.membership,
-      onMember: (peer, state, weight) => { this.tell({ type: 'member', peer, state, weight }) }
+      onMember: (peer, state, weight) => {
+        if (state === 'down' || state === 'left') {
+          this.#lines.drop(peer)
+        }
+
+        this.tell({ type: 'member', peer, state, weight })
+      }
     })
   }
 

@@ -130,7 +130,8 @@ export class Links {
   /** Sends a message, over a stream that is opened for it if there is none. */
   send (key: PeerKey, message: Message): void {
     const peer = this.#peer(key)
-    const [channel] = peer.channels
+    // the last one: those of before may lead to where the other was before it began anew
+    const channel = [...peer.channels].at(-1)
 
     if (channel != null) {
       this.#sendOver(channel, message)

@@ -6,9 +6,10 @@ import { streamPair } from '@libp2p/utils'
 import { expect } from 'chai'
 import { Lines } from '../../src/contingency/lines.ts'
 import { Seals } from '../../src/contingency/sealed.ts'
+import { waitFor } from '../../src/delay.ts'
 import { until } from '../fixtures/until.ts'
 import type { AnyMessage } from '../../src/contingency/codec.ts'
-import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
+import type { Connection, NewStreamOptions, PrivateKey, Stream } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
 const ROOT = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
@@ -26,12 +27,19 @@ describe('contingency: lines', () => {
   let opened: Array<[Stream, Stream]>
   let faults: Error[]
 
+  /** Connections with ben, the oldest first, and over which of them each stream was to be opened. */
+  let connections: Connection[]
+  let tried: number[]
+
   beforeEach(async () => {
     keys = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
     heard = []
     unsupported = []
     opened = []
     faults = []
+    connections = []
+    tried = []
+    connect()
     ada = make(keys[0])
     ben = make(keys[1])
   })
@@ -43,7 +51,7 @@ describe('contingency: lines', () => {
   function make (key: PrivateKey): Lines {
     return new Lines({
       protocol: '/contingency',
-      connectionManager: { getConnections: () => [connection], openConnection: async () => connection } as unknown as ConnectionManager,
+      connectionManager: { getConnections: () => connections } as unknown as ConnectionManager,
       seals: new Seals(key, 'formicary'),
       log: defaultLogger().forComponent('test'),
       addresses: () => [],
@@ -52,22 +60,32 @@ describe('contingency: lines', () => {
     })
   }
 
-  const connection = {
-    status: 'open',
-    async newStream () {
-      const fault = faults.shift()
+  /** Adds a connection; with one that is `dead`, nobody answers. */
+  function connect (dead = false): void {
+    const open = connections.length
+    connections.push({
+      status: 'open',
+      timeline: { open },
+      async newStream (_protocol: string, { signal }: NewStreamOptions) {
+        tried.push(open)
+        const fault = faults.shift()
 
-      if (fault != null) {
-        throw fault
+        if (fault != null) {
+          throw fault
+        }
+
+        if (dead) {
+          return waitFor(new Promise<never>(() => {}), signal)
+        }
+
+        const pair = await streamPair()
+        opened.push(pair)
+        ben.accept(pair[1], { remotePeer: peerIdFromPrivateKey(keys[0]) } as unknown as Connection)
+
+        return pair[0]
       }
-
-      const pair = await streamPair()
-      opened.push(pair)
-      ben.accept(pair[1], { remotePeer: peerIdFromPrivateKey(keys[0]) } as unknown as Connection)
-
-      return pair[0]
-    }
-  } as unknown as Connection
+    } as unknown as Connection)
+  }
 
   function say (epoch: number): void {
     ada.send(String(peerIdFromPrivateKey(keys[1])), { type: 'released', ward: String(peerIdFromPrivateKey(keys[0])), epoch })
@@ -95,6 +113,35 @@ describe('contingency: lines', () => {
     ;[2, 3].forEach(say)
     await until(() => heard.length === 3)
     expect([epochs(), opened.length]).to.deep.equal([[1, 2, 3], 2])
+  })
+
+  it('go over the newest connection, beside which the others may lead to nobody any more', async () => {
+    say(1)
+    await until(() => heard.length === 1)
+    connect()
+    say(2)
+    await until(() => heard.length === 2)
+    say(3)
+    await until(() => heard.length === 3)
+    expect(tried).to.deep.equal([0, 1])
+  })
+
+  it('do not wait for an answer over a connection when there is a newer one', async () => {
+    connect(true)
+    say(1)
+    await until(() => tried.length === 1)
+    connect()
+    await until(() => heard.length === 1)
+    expect(tried).to.deep.equal([1, 2])
+  })
+
+  it('go over another stream when the other side was gone', async () => {
+    say(1)
+    await until(() => heard.length === 1)
+    ada.drop(String(peerIdFromPrivateKey(keys[1])))
+    say(2)
+    await until(() => heard.length === 2)
+    expect(tried).to.deep.equal([0, 0])
   })
 
   it('are tried again while who is spoken to is just starting', async () => {

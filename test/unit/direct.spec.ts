@@ -1,9 +1,10 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import { directConnection, openDirect } from '../../src/direct.ts'
+import { waitFor } from '../../src/delay.ts'
+import { directConnection, openDirect, openStream } from '../../src/direct.ts'
 import { failure } from '../fixtures/failure.ts'
 import type { Connections } from '../../src/direct.ts'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, NewStreamOptions, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 const HUB = '12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8'
@@ -49,6 +50,14 @@ describe('direct connections', () => {
     expect(directConnection(subject, PEER)).to.equal(direct)
     expect(await openDirect(subject, PEER, [TCP])).to.equal(direct)
     expect(subject.dialled).to.deep.equal([])
+  })
+
+  it('are taken if they were opened last: who is back may have left the others open', () => {
+    const subject = new Subject()
+    const [first, second, third] = [1, 3, 2].map(open => ({ ...direct, timeline: { open } }) as Connection)
+    subject.open.push(first, second, third)
+
+    expect(directConnection(subject, PEER)).to.equal(second)
   })
 
   it('are dialled where the peer is, beside one that is limited', async () => {
@@ -98,4 +107,35 @@ describe('direct connections', () => {
 
     expect(await failure(opening)).to.have.property('message', 'enough')
   })
+
+  it('are left for newer ones when nobody answers there', async () => {
+    const subject = new Subject()
+    const silent = { ...direct, timeline: { open: 1 }, newStream: silence } as Connection
+    const stream = {} as Stream
+    const newer = { ...direct, timeline: { open: 2 }, newStream: async () => stream } as unknown as Connection
+    subject.open.push(silent)
+    const opening = openStream(subject, PEER, '/protocol', [], new AbortController())
+    subject.open.push(newer)
+
+    expect(await opening).to.deep.equal({ stream, connection: newer })
+    expect(subject.dialled).to.deep.equal([])
+  })
+
+  it('are not left when opening a stream fails, or nobody waits any more', async () => {
+    const subject = new Subject()
+    const refusing = { ...direct, newStream: async () => { throw new Error('no') } } as unknown as Connection
+    subject.open.push(refusing)
+    expect(await failure(openStream(subject, PEER, '/protocol', [], new AbortController()))).to.have.property('message', 'no')
+
+    subject.open[0] = { ...direct, newStream: silence } as Connection
+    const controller = new AbortController()
+    const opening = openStream(subject, PEER, '/protocol', [], controller)
+    controller.abort(new Error('enough'))
+    expect(await failure(opening)).to.have.property('message', 'enough')
+  })
 })
+
+/** What a connection does behind which nobody is any more. */
+async function silence (_protocol: string | string[], { signal }: NewStreamOptions = {}): Promise<Stream> {
+  return waitFor(new Promise<never>(() => {}), signal)
+}

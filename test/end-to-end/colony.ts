@@ -12,10 +12,10 @@ import { createHub } from '../../src/node/hub.ts'
 import { startHub } from '../fixtures/hub-process.ts'
 import { Member } from './member.ts'
 import { startPages } from './pages.ts'
+import type { MemberInit } from './member.ts'
 import type { PageGlobals } from './page.ts'
 import type { Pages } from './pages.ts'
 import type { Evaluating } from './tabs.ts'
-import type { NodeInit } from '../../src/index.ts'
 import type { Hub, HubInit } from '../../src/node/hub.ts'
 import type { FormicaryProcess } from '../fixtures/hub-process.ts'
 import type { BrowserContext, Page } from 'playwright-core'
@@ -46,11 +46,11 @@ export interface Colony {
   openPage (context?: BrowserContext): Promise<Page>
 
   /** A page in the colony. */
-  page (init: NodeInit & { name: string }): Promise<PageActor>
-  page<P extends Evaluating> (init: NodeInit & { name: string }, page: P): Promise<PageActor<P>>
+  page (init: MemberInit & { name: string }): Promise<PageActor>
+  page<P extends Evaluating> (init: MemberInit & { name: string }, page: P): Promise<PageActor<P>>
 
   /** A node in this process. */
-  node (init: NodeInit & { name: string }): Promise<Actor>
+  node (init: MemberInit & { name: string }): Promise<Actor>
 
   /** A hub in this process. */
   hub (init?: HubInit): Promise<Hub>
@@ -104,7 +104,7 @@ export function useColony (...expected: RegExp[]): Colony {
 
   return {
     openPage,
-    async page ({ name, ...init }: NodeInit & { name: string }, given?: Evaluating): Promise<PageActor<any>> {
+    async page ({ name, ...init }: MemberInit & { name: string }, given?: Evaluating): Promise<PageActor<any>> {
       const page = given ?? await openPage()
       const peerId = await tell(page, 'start', { name, ...init })
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { useColony, webSocketsOf } from './colony.ts'
 import { startTabs } from './tabs.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 import type { Tab, Tabs } from './tabs.ts'
 
 const FILM: Made = { name: 'film about ants.bin', seed: 1, pieces: 64 }

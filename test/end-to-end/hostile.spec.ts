@@ -4,7 +4,7 @@ import { useColony, webSocketsOf } from './colony.ts'
 import { attackAll, frame, once, repeat, startHostile } from './hostile-peer.ts'
 import type { PageActor } from './colony.ts'
 import type { Attack } from './hostile-peer.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 import type { Libp2p } from '@libp2p/interface'
 
 const MIB = 2 ** 20

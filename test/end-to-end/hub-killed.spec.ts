@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { HUB_IS_GONE, useColony } from './colony.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 
 const FILM: Made = { name: 'film about ants.bin', seed: 1, pieces: 64 }
 

@@ -8,10 +8,13 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { PIECE_SIZE } from '../../src/content/index.ts'
-import { createNode } from '../../src/index.ts'
-import { Gate, GatedBlob } from '../fixtures/gate.ts'
+import { createNode, importIdentity } from '../../src/index.ts'
+import { Gate } from '../fixtures/gate.ts'
 import { memoryUse } from '../fixtures/memory-use.ts'
+import { contentOf, isContentOf } from './made.ts'
+import type { Made } from './made.ts'
 import type { Hit, Node, NodeInit } from '../../src/index.ts'
+import type { PeerId } from '@libp2p/interface'
 
 /** How long anything is waited for, in ms; the machine may be busy. */
 const PATIENCE = 40_000
@@ -19,15 +22,12 @@ const PATIENCE = 40_000
 /** How long one search takes at most, in ms. */
 const SEARCH_TIMEOUT = 3_000
 
-/** A file whose bytes follow from a number. */
-export interface Made {
-  name: string
+const PASSPHRASE = 'they never hurry'
 
-  /** From 0 to 127; no two pieces of any two are the same. */
-  seed: number
-
-  /** In pieces. */
-  pieces: number
+/** How a member is made. */
+export interface MemberInit extends Omit<NodeInit, 'identity'> {
+  /** The identity that another has exported. */
+  exported?: string
 }
 
 /** A hit, as far as it is looked at. */
@@ -35,6 +35,20 @@ export interface Found {
   name: string
   cid: string
   holder: string
+
+  /** For whom the holder keeps it; not there if it is its own. */
+  ward?: string
+}
+
+/** How safe a member is, and what it keeps for others. */
+export interface Safety {
+  state: string
+
+  /** PeerIds of those who are here and have signed that they have everything, in order. */
+  keepers: string[]
+
+  /** PeerIds of those for whom this member has everything, in order. */
+  wards: string[]
 }
 
 /** A connection with another member. */
@@ -67,12 +81,18 @@ export class Member {
   }
 
   /** Enters a colony; gives its PeerId. */
-  async start (init: NodeInit): Promise<string> {
-    const node = this.#running = await createNode({ iceServers: [], contingency: false, ...init, start: false })
+  async start ({ exported, ...init }: MemberInit): Promise<string> {
+    const identity = exported == null ? undefined : await importIdentity(exported, PASSPHRASE)
+    const node = this.#running = await createNode({ iceServers: [], contingency: false, ...init, identity, start: false })
 
     for (const type of ['joined', 'suspected', 'recovered', 'down', 'left'] as const) {
       node.addEventListener(`member:${type}`, ({ detail: { member } }) => { this.#events.push(`${member.name} ${type}`) })
     }
+
+    const nameOf = (peer: PeerId): string => node.membership.get(peer)?.name ?? String(peer)
+    node.addEventListener('contingency:protected', () => { this.#events.push('protected') })
+    node.addEventListener('contingency:serving', ({ detail: { ward } }) => { this.#events.push(`serving ${nameOf(ward)}`) })
+    node.addEventListener('contingency:returned', ({ detail: { ward } }) => { this.#events.push(`${nameOf(ward)} returned`) })
 
     await node.start()
 
@@ -92,10 +112,10 @@ export class Member {
     await this.#node.libp2p.dial(multiaddr(address))
   }
 
-  /** Shares a file that is made for it; gives its CID. */
-  async share (file: Made): Promise<string> {
-    const content = new GatedBlob(Array.from({ length: file.pieces }, (_, piece) => pieceOf(file.seed, piece)), this.#gate)
-    const [entry] = await Array.fromAsync(this.#node.share({ name: file.name, content }))
+  /** Shares a file that is made for it; gives its CID. `keep` has the store keep a copy. */
+  async share (file: Made, keep = false): Promise<string> {
+    const content = contentOf(file, this.#gate)
+    const [entry] = await Array.fromAsync(this.#node.share({ name: file.name, content }, { keep }))
 
     return String(entry.cid)
   }
@@ -116,7 +136,7 @@ export class Member {
 
     for await (const hit of this.#node.search(query, { timeout: SEARCH_TIMEOUT })) {
       this.#hits.set(`${hit.cid} ${hit.holder}`, hit)
-      found.push({ name: hit.name, cid: String(hit.cid), holder: String(hit.holder) })
+      found.push({ name: hit.name, cid: String(hit.cid), holder: String(hit.holder), ...hit.ward != null && { ward: String(hit.ward) } })
     }
 
     return found
@@ -202,18 +222,7 @@ export class Member {
 
   /** `true` if all the bytes of a content are those of a file that was made. */
   async holds (cid: string, file: Made): Promise<boolean> {
-    const content = await this.#node.file(cid)
-
-    for (let piece = 0; piece < file.pieces; piece++) {
-      const words = new Uint32Array(await content.slice(piece * PIECE_SIZE, (piece + 1) * PIECE_SIZE).arrayBuffer())
-      const expected = pieceOf(file.seed, piece)
-
-      if (words.length !== expected.length || words.some((word, i) => word !== expected[i])) {
-        return false
-      }
-    }
-
-    return content.size === file.pieces * PIECE_SIZE
+    return isContentOf(file, await this.#node.file(cid))
   }
 
   /** What this member shares. */
@@ -245,7 +254,7 @@ export class Member {
     await until(async () => hidden() === [...names].sort().join(), () => `${names.join()} hidden, not ${hidden()}`)
   }
 
-  /** What happened to members, such as `ada joined`, in order. */
+  /** What happened to members, such as `ada joined`, and to what is kept, in order. */
   async events (): Promise<string[]> {
     return this.#events
   }
@@ -273,6 +282,57 @@ export class Member {
     await until(async () => through() === [...hubs].sort().join(), () => `addresses through ${hubs.join()}: ${this.#node.addresses.join()}; connected: ${this.#addressesOfOthers()}`)
   }
 
+  /** Its identity, for another to be made with. */
+  async export (): Promise<string> {
+    return this.#node.exportIdentity(PASSPHRASE)
+  }
+
+  /** Puts a text into the vault. */
+  async put (name: string, value: string): Promise<void> {
+    await this.#node.vault.put(name, new TextEncoder().encode(value))
+  }
+
+  /** A text from the vault. */
+  async value (name: string): Promise<string | undefined> {
+    const value = await this.#node.vault.get(name)
+
+    return value == null ? undefined : new TextDecoder().decode(value)
+  }
+
+  async safety (): Promise<Safety> {
+    const { state, contingents, wards } = this.#node.contingency.status()
+
+    return {
+      state,
+      keepers: contingents.filter(({ state }) => state === 'verified').map(({ peerId }) => String(peerId)).sort(),
+      wards: wards.filter(({ complete }) => complete).map(({ peerId }) => String(peerId)).sort()
+    }
+  }
+
+  /** Resolves when as many others as wanted have everything there is now. */
+  async untilProtected (): Promise<void> {
+    const { contingency } = this.#node
+    const state = (): string => JSON.stringify([contingency.status(), this.#events])
+    await contingency.settled({ signal: AbortSignal.timeout(PATIENCE) }).catch((err: unknown) => { throw new Error(`Waited in vain for protection: ${state()}`, { cause: err }) })
+    await until(async () => contingency.status().state === 'protected', () => `protection: ${state()}`)
+  }
+
+  /** Fetches what others keep of it, until nothing is missing: how many entries and values are here again. */
+  async recover (): Promise<{ entries: number, values: number }> {
+    const sum = { entries: 0, values: 0 }
+    let missing: Array<{ name: string }> = []
+    await until(async () => {
+      const recovery = await this.#node.contingency.recover({ patience: PATIENCE })
+      sum.entries += recovery.entries
+      sum.values += recovery.values
+      missing = recovery.missing
+
+      return missing.length === 0
+    }, () => missing.map(({ name }) => name).join())
+
+    return sum
+  }
+
   /** Bytes of memory in use, buffers included. */
   async memory (): Promise<number> {
     return memoryUse().all
@@ -298,11 +358,4 @@ async function until (condition: () => Promise<boolean>, what: () => string): Pr
 
     await new Promise(resolve => { setTimeout(resolve, 25) })
   }
-}
-
-/** A piece that no other file has, nor this one at another place. */
-function pieceOf (seed: number, piece: number): Uint32Array<ArrayBuffer> {
-  const words = PIECE_SIZE / Uint32Array.BYTES_PER_ELEMENT
-
-  return new Uint32Array(words).map((_, i) => seed * 2 ** 25 + piece * words + i)
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { useColony, webSocketsOf } from './colony.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 
 describe('two networks on one machine', () => {
   const colony = useColony()

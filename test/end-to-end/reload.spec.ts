@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { useColony, webSocketsOf } from './colony.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 
 const MIB = 2 ** 20
 const FILM: Made = { name: 'film about ants.bin', seed: 1, pieces: 24 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { NODE_LISTEN, useColony, webSocketsOf } from './colony.ts'
 import type { Actor } from './colony.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 
 const MIB = 2 ** 20
 const FILM: Made = { name: 'film about ants.bin', seed: 1, pieces: 24 }

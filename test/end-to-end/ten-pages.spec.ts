@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { useColony, webSocketsOf } from './colony.ts'
 import type { Actor } from './colony.ts'
-import type { Made } from './member.ts'
+import type { Made } from './made.ts'
 
 const PAGES = 10
 

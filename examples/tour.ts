@@ -1,7 +1,8 @@
 /**
  * The tour: three members of a colony, each in a process of its own, share
  * their files; one finds a film, fetches it from two others, loses one of them
- * half-way, hears of its death, and goes on; a fourth comes and fetches it from all who have it.
+ * half-way, hears of its death, and goes on; a fourth comes and fetches it from all who have it,
+ * and a document of the dead one from those who keep it for her.
  *
  * Run it with `npm start`. It needs about 1.2 GiB of disk for a few seconds,
  * and leaves nothing behind.
@@ -11,7 +12,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import { Member } from './tour/process.ts'
 import { makeDocuments, makeFilm } from './tour/words.ts'
 import type { News } from './tour/member.ts'
@@ -20,7 +21,7 @@ const MIB = 1024 * 1024
 const FILM = 'Expedición al hormiguero – versión íntegra (1958).mkv'
 const FILM_SIZE = 256 * MIB
 const QUERY = 'expedicion hormiguero'
-const DOCUMENTS = 200
+const DOCUMENTS = 100
 
 /** Bytes a second that each holder sends at most, so that there is time to look. */
 const UPLOAD_LIMIT = 40_000_000
@@ -37,6 +38,10 @@ function say (text: string): void {
 
 function size (bytes: number): string {
   return bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / MIB).toFixed(0)} MiB`
+}
+
+function nameOf (peerId: string): string {
+  return names.get(peerId) ?? 'somebody'
 }
 
 function begin (name: string): Member {
@@ -60,12 +65,20 @@ async function share (member: Member): Promise<void> {
   say(`${member.name} shares ${files} files, ${size(bytes)}, indexed in ${((performance.now() - start) / 1000).toFixed(2)} s; nothing was copied`)
 }
 
-async function search (member: Member): Promise<void> {
-  say(`${member.name} searches for "${QUERY}"`)
+/** Says how long it takes until two others keep what each of them has. */
+async function settle (...owners: Member[]): Promise<void> {
   const start = performance.now()
-  const { count } = await member.ask('search', { query: QUERY }, news => {
+  const copies = await Promise.all(owners.map(async owner => (await owner.ask('settle', {})).copies))
+  say(`${Math.min(...copies)} others keep the documents of each, and have signed for them, after ${((performance.now() - start) / 1000).toFixed(1)} s`)
+}
+
+async function search (member: Member, query = QUERY): Promise<void> {
+  say(`${member.name} searches for "${query}"`)
+  const start = performance.now()
+  const { count } = await member.ask('search', { query }, news => {
     if (news.type === 'hit') {
-      const where = news.local ? 'here, on her own disk' : `at ${names.get(news.holder) ?? 'somebody'}`
+      const holder = news.local ? 'here, on her own disk' : `at ${nameOf(news.holder)}`
+      const where = news.ward == null ? holder : `${holder}, who keeps it for ${nameOf(news.ward)}`
       say(`    after ${(performance.now() - start).toFixed(0)} ms: ${news.name}, ${size(news.size)}, ${where}`)
     }
   })
@@ -105,7 +118,7 @@ async function download (member: Member, expected: string, onNews: (news: News) 
   say(`${member.name} has "${name}" after ${seconds.toFixed(1)} s; its SHA-256 is ${sha256 === expected ? 'the same as that of the original' : 'WRONG'}`)
 
   if (sha256 !== expected) {
-    throw new Error('The film was damaged on its way')
+    throw new Error('It was damaged on its way')
   }
 }
 
@@ -123,9 +136,7 @@ async function tour (): Promise<void> {
   say(`Three members get their files: ${DOCUMENTS} documents each, and two of them the same film of ${size(FILM_SIZE)}`)
   const [ada, bea, cleo] = ['ada', 'bea', 'cleo'].map(begin)
 
-  for (const [i, { name }] of members.entries()) {
-    await makeDocuments(join(folder, name, 'files'), i, DOCUMENTS)
-  }
+  const documents = await Promise.all(members.map(async ({ name }, i) => makeDocuments(join(folder, name, 'files'), i, DOCUMENTS)))
 
   await mkdir(join(folder, 'ada/files/Films'))
   await mkdir(join(folder, 'bea/files/Films'))
@@ -137,6 +148,7 @@ async function tour (): Promise<void> {
   await enter(bea, addresses, UPLOAD_LIMIT)
   await enter(cleo, addresses, UPLOAD_LIMIT)
   await Promise.all([ada, bea, cleo].map(share))
+  await settle(ada, bea, cleo)
 
   await search(cleo)
   say('cleo fetches it from both at once; half-way bea will be killed')
@@ -167,6 +179,10 @@ async function tour (): Promise<void> {
   await search(dora)
   say('dora fetches it from all who have it')
   await download(dora, expected, progressBar())
+  const [lost] = documents[1]
+  await search(dora, basename(lost, extname(lost)))
+  say('nobody but bea had shared that; dora fetches it from those who keep it')
+  await download(dora, await sha256(lost), () => {})
   say('That was the tour. How it is done: examples/tour/member.ts')
 }
 

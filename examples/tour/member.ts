@@ -13,6 +13,7 @@ import type { Hit, Node } from 'formicary'
 export interface Tasks {
   start: [init: { name: string, dataDir: string, bootstrap: string[], uploadLimit?: number }, result: { peerId: string, addresses: string[] }]
   share: [init: { folder: string }, result: { files: number, bytes: number }]
+  settle: [init: object, result: { copies: number }]
   search: [init: { query: string }, result: { count: number }]
   members: [init: { until: string }, result: { table: string }]
   download: [init: object, result: { name: string, sha256: string }]
@@ -21,7 +22,7 @@ export interface Tasks {
 
 /** What a member tells meanwhile. */
 export type News =
-  | { type: 'hit', name: string, size: number, holder: string, local: boolean }
+  | { type: 'hit', name: string, size: number, holder: string, ward?: string, local: boolean }
   | { type: 'progress', bytes: number, size: number, rate: number, peers: number, msLeft?: number }
   | { type: 'shared', files: number }
   | { type: 'member', name: string, state: string }
@@ -37,7 +38,16 @@ function tell (news: News): void {
 const tasks: { [Name in keyof Tasks]: (init: Tasks[Name][0]) => Promise<Tasks[Name][1]> } = {
   async start ({ bootstrap, uploadLimit, ...init }) {
     dataDir = init.dataDir
-    node = await createNode({ network: 'tour', name: init.name, dataDir, bootstrap, uploadLimit, listen: ['/ip4/127.0.0.1/tcp/0'] })
+    node = await createNode({
+      network: 'tour',
+      name: init.name,
+      dataDir,
+      bootstrap,
+      uploadLimit,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      // others keep the documents; a copy of each film would take as long as the tour
+      contingency: { filter: ({ size }) => size < 1024 * 1024 }
+    })
 
     for (const change of ['member:suspected', 'member:down'] as const) {
       node.addEventListener(change, ({ detail: { member } }) => { tell({ type: 'member', name: member.name, state: member.state }) })
@@ -62,12 +72,19 @@ const tasks: { [Name in keyof Tasks]: (init: Tasks[Name][0]) => Promise<Tasks[Na
     return { files, bytes }
   },
 
+  /** Waits until others have what this member shares. */
+  async settle () {
+    await node.contingency.settled()
+
+    return { copies: node.contingency.status().verified }
+  },
+
   async search ({ query }) {
     hits = []
 
     for await (const hit of node.search(query)) {
       hits.push(hit)
-      tell({ type: 'hit', name: hit.name, size: hit.size, holder: String(hit.holder), local: hit.local })
+      tell({ type: 'hit', name: hit.name, size: hit.size, holder: String(hit.holder), ward: hit.ward?.toString(), local: hit.local })
     }
 
     return { count: hits.length }
@@ -107,8 +124,9 @@ const tasks: { [Name in keyof Tasks]: (init: Tasks[Name][0]) => Promise<Tasks[Na
     return { name: entry.name, sha256: hash.digest('hex') }
   },
 
+  /** All others stop as well, so there is nobody to hand anything over to. */
   async stop () {
-    await node.stop()
+    await node.stop({ signal: AbortSignal.timeout(100) })
 
     return {}
   }

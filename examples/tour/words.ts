@@ -8,15 +8,20 @@ const THINGS = ['Carta', 'Résumé', 'Einladung', 'Rechnung', 'Meeting notes', '
 const ABOUT = ['hormigas negras', 'château d’eau', 'Grüße aus Köln', 'summer school', 'São Paulo', 'the queen', 'žluťoučký kůň', 'crème brûlée', 'garden', 'winter stores']
 const ENDINGS = ['txt', 'md', 'html', 'csv']
 
-/** Writes `count` small documents into folders below `folder`; each `member` has others. */
-export async function makeDocuments (folder: string, member: number, count: number): Promise<void> {
+/** Writes `count` small documents into folders below `folder`; each `member` has others. Gives where they are. */
+export async function makeDocuments (folder: string, member: number, count: number): Promise<string[]> {
+  const paths: string[] = []
+
   for (let i = 0; i < count; i++) {
     const n = member * count + i
     const path = join(folder, ['Work', 'Home', 'Old papers'][n % 3])
     const name = `${THINGS[n % THINGS.length]} ${ABOUT[Math.floor(n / THINGS.length) % ABOUT.length]} ${1950 + n % 70} (${n}).${ENDINGS[n % ENDINGS.length]}`
     await mkdir(path, { recursive: true })
     await writeFile(join(path, name), `${name}\n`.repeat(20 + n % 200))
+    paths.push(join(path, name))
   }
+
+  return paths
 }
 
 /** Writes a file of `size` bytes that is the same wherever it is made, and looks random. */

@@ -89,12 +89,19 @@ export class HubNode extends TypedEventEmitter<HubEvents> implements Hub {
   }
 
   async stop (options?: AbortOptions): Promise<void> {
-    options?.signal?.throwIfAborted()
-    await waitFor(this.#inTurn(async () => {
+    const stopped = this.#inTurn(async () => {
       if (this.#sources.startedAt != null) {
         await this.#stopAll()
       }
-    }), options?.signal)
+    })
+
+    try {
+      await waitFor(stopped, options?.signal)
+    } catch (err) {
+      // nobody waits any more for how that ends
+      stopped.catch(() => {})
+      throw err
+    }
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

@@ -189,6 +189,8 @@ export interface Hub extends TypedEventTarget<HubEvents>, AsyncDisposable {
    * Stops the hub; nothing happens if it is not running. Takes 4 s at most:
    * what does not answer by then is left to itself, and the hub cannot be
    * started again in this process. Otherwise it can.
+   *
+   * @throws the reason of `signal`, once it is aborted; the hub goes on stopping
    */
   stop (options?: AbortOptions): Promise<void>
 }

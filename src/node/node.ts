@@ -176,8 +176,8 @@ export class FormicaryNode extends TypedEventEmitter<NodeEvents> implements Node
     })
   }
 
+  /** A signal that is aborted says that time is up, not that the node is to go on. */
   async stop (options?: AbortOptions): Promise<void> {
-    options?.signal?.throwIfAborted()
     this.#entrance.stop()
     await this.#inTurn(async () => {
       if (this.libp2p.status === 'started') {

@@ -162,18 +162,30 @@ describe('contingency in a colony', function () {
     expect(String((await returned).detail.ward)).to.equal(peerId)
   })
 
-  it('says whose data is at risk when a node has to stop before others have it, and deletes nothing', async () => {
-    const ada = await make('ada')
-    const ben = await make('ben', [ada])
-    await fill(ada)
-    const cleo = await make('cleo', [ada])
-    await knows(ben, cleo)
+  const SIGNALS: Array<[string, () => AbortSignal]> = [
+    ['before it begins', () => AbortSignal.abort()],
+    ['in the middle', () => AbortSignal.timeout(1)]
+  ]
 
-    const atRisk = next(ben, 'contingency:at-risk')
-    await ben.stop({ signal: AbortSignal.timeout(1) })
-    expect((await atRisk).detail.wards.map(String)).to.deep.equal([String(ada.peerId)])
-    expect(await filesWith(join(folder, 'ben'), NOTES)).to.not.have.lengthOf(0)
-  })
+  for (const [when, signal] of SIGNALS) {
+    it(`says whose data is at risk when time to stop is up ${when}, stops all the same, and deletes nothing`, async () => {
+      const ada = await make('ada')
+      const ben = await make('ben', [ada])
+      await fill(ada)
+      const cleo = await make('cleo', [ada])
+      await knows(ben, cleo)
+
+      const wards: string[][] = []
+      ben.addEventListener('contingency:at-risk', ({ detail }) => { wards.push(detail.wards.map(String)) })
+      await ben.stop({ signal: signal() })
+      expect(wards).to.deep.equal([[String(ada.peerId)]])
+      expect(ben.libp2p.status).to.equal('stopped')
+      expect(await filesWith(join(folder, 'ben'), NOTES)).to.not.have.lengthOf(0)
+
+      const again = await make('ben', [ada])
+      expect(again.peerId.equals(ben.peerId)).to.equal(true)
+    })
+  }
 
   it('lets a contingent read nothing of a vault', async () => {
     const ada = await make('ada')

@@ -55,6 +55,12 @@ describe('createHub', () => {
     }
   })
 
+  it('makes a hub that stops, also when nobody has the time to wait for it', async () => {
+    const hub = await make({ dataDir: join(folder, 'hub') })
+    expect(await hub.stop({ signal: AbortSignal.abort() }).catch((err: Error) => err.name)).to.equal('AbortError')
+    await until(async () => hub.libp2p.status, status => status === 'stopped')
+  })
+
   it('makes a hub that stops, whatever its services do', async () => {
     const hub = await make({ dataDir: join(folder, 'hub'), services: { stuck: () => ({ start: () => {}, stop: async () => new Promise(() => {}) }) } })
     const began = performance.now()

@@ -34,6 +34,10 @@
  * - **Spreading.** News goes to three links at once, and again every 200 ms,
  *   a number of times that grows with the digits of the colony's size. Every
  *   5 s tables are compared with a random link.
+ * - **Coming in.** A new link begins with `hello` and a comparison of tables. Two
+ *   pings more, one after another, tell each side when it has what the other
+ *   knew, and is known itself: from then on whoever comes in does not need the
+ *   one it came through any more.
  * - **Links.** Up to 32 members everybody is linked with everybody; above,
  *   each keeps about twelve. A `light` member keeps about six in any colony:
  *   its neighbours on the ring, two that are not light, and others; the rest
@@ -164,6 +168,12 @@ export interface MembershipEvents {
   'membership:links': CustomEvent<void>
 
   /**
+   * This node and a member it was linked with a moment ago have what the other
+   * knew; see {@link Membership.isIntroducing}.
+   */
+  'membership:introduced': CustomEvent<{ peerId: PeerId }>
+
+  /**
    * No direct connection with a member could be had. It is tried again, later
    * each time, up to a minute, and others are asked whether they reach it.
    */
@@ -241,6 +251,13 @@ export interface Membership extends TypedEventTarget<MembershipEvents> {
    * its links in a large colony, anybody in a small one.
    */
   isNeighbour (peer: PeerId): boolean
+
+  /**
+   * `true` while this node and a member it was linked with a moment ago tell
+   * each other whom they know. Until then, who came into a colony through that
+   * member may know nobody else, and be known to nobody else.
+   */
+  isIntroducing (peer: PeerId): boolean
 
   /**
    * Changes what this node says of itself; others know in a second or so.

@@ -1,3 +1,4 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { optionalComponent } from '../components.ts'
 import { NotStartedError } from '../errors.ts'
@@ -76,6 +77,10 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
     return core == null || core.members.living <= FULL_MESH || core.members.get(String(peer)) == null || core.view.has(String(peer))
   }
 
+  isIntroducing (peer: PeerId): boolean {
+    return this.#running?.core.introductions.has(String(peer)) === true
+  }
+
   async start (): Promise<void> {
     if (this.#running != null) {
       return
@@ -151,6 +156,8 @@ export class Membership extends TypedEventEmitter<MembershipEvents> implements M
   #tell (event: SwimEvent): void {
     if (event.type === 'alone' || event.type === 'together') {
       this.safeDispatchEvent(`membership:${event.type}`)
+    } else if (event.type === 'introduced') {
+      this.safeDispatchEvent('membership:introduced', { detail: { peerId: peerIdFromString(event.peer) } })
     } else {
       this.safeDispatchEvent(`member:${event.type}`, { detail: { member: describe(event.member, this.#key) } })
     }

@@ -1,3 +1,4 @@
+import { ConnectionClosedError } from '@libp2p/interface'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { delay, waitFor } from '../delay.ts'
 import { parseAddress } from './check-init.ts'
@@ -10,14 +11,17 @@ const JOIN_TIMEOUT = 10_000
 
 /** Tries to come in begin so far apart, in ms, and twice as far each time, up to the largest; half of it is random. */
 const RETRY_DELAY = 1_000
-const MAX_RETRY_DELAY = 60_000
+const MAX_RETRY_DELAY = 30_000
 
 /** The largest for a node that has lost its last relay: others may want to reach it. */
 const MAX_REACH_DELAY = 10_000
 
+/** Events after which a member may be known that was not. */
+const WAKING = ['member:joined', 'membership:introduced', 'membership:links'] as const
+
 /** What an {@link Entrance} is made with. */
 export interface EntranceInit {
-  libp2p: Libp2p<{ membership?: Pick<Membership, 'get' | 'addEventListener' | 'removeEventListener'> }>
+  libp2p: Libp2p<{ membership?: Pick<Membership, 'get' | 'members' | 'isIntroducing' | 'addEventListener' | 'removeEventListener'> }>
   bootstrap: Array<string | Multiaddr>
 
   /** Protocols of the services that have to notice who comes in. */
@@ -53,7 +57,7 @@ export class Entrance {
   watch (): void {
     this.#libp2p.addEventListener('peer:identify', this.#onIdentify)
     this.#libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
-    this.#libp2p.services.membership?.addEventListener?.('member:joined', this.#wake)
+    WAKING.forEach(type => { this.#libp2p.services.membership?.addEventListener?.(type, this.#wake) })
   }
 
   /** Goes on until `stop`; resolves when the first known node is in, or all have been tried. */
@@ -72,13 +76,15 @@ export class Entrance {
     this.#stopped.abort()
     this.#libp2p.removeEventListener('peer:identify', this.#onIdentify)
     this.#libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
-    this.#libp2p.services.membership?.removeEventListener?.('member:joined', this.#wake)
+    WAKING.forEach(type => { this.#libp2p.services.membership?.removeEventListener?.(type, this.#wake) })
     this.#topologies.forEach(topology => { this.#libp2p.unregister(topology) })
   }
 
   /**
-   * Connects to a known node, and waits until the services know it too.
+   * Connects to a known node, and waits until the services know it too, and it
+   * is missed by nobody: what it knew is known here, and to others that we came.
    *
+   * @throws {ConnectionClosedError} it was gone before that
    * @throws what dialling says, or the reason of `signal`
    */
   async join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId> {
@@ -92,6 +98,10 @@ export class Entrance {
     const { remotePeer } = await this.#dial(addresses, signal)
 
     while (!this.#isKnown(remotePeer)) {
+      if (!this.#isConnected(remotePeer)) {
+        throw new ConnectionClosedError('The known node is gone')
+      }
+
       await waitFor(new Promise<void>(resolve => { this.#waiting.add(resolve) }), signal)
     }
 
@@ -121,7 +131,7 @@ export class Entrance {
     const known = this.#known.get(String(peer))
     const { membership } = this.#libp2p.services
 
-    if (speaks?.some(protocol => isMembership(protocol) && this.#protocols.includes(protocol)) === true && membership?.get != null && membership.get(peer) == null) {
+    if (speaks?.some(protocol => isMembership(protocol) && this.#protocols.includes(protocol)) === true && membership?.get != null && (membership.get(peer) == null || membership.isIntroducing?.(peer))) {
       return false
     }
 
@@ -138,6 +148,7 @@ export class Entrance {
   readonly #onDisconnect = ({ detail: peer }: CustomEvent<PeerId>): void => {
     this.#speaks.delete(String(peer))
     this.#known.delete(String(peer))
+    this.#wake()
   }
 
   #note (protocol: string, peer: PeerId): void {
@@ -167,11 +178,22 @@ export class Entrance {
     await Promise.any([...byNode.values()].map(async addresses => this.#joinAt(addresses))).catch(() => {})
   }
 
-  /** Tries again when nobody is connected, or nobody can reach this node any more, as when the last hub is gone. */
+  /** `true` if nobody is connected, or no other member is known to be alive: not all who are connected are members. */
+  #isAlone (): boolean {
+    const { membership } = this.#libp2p.services
+
+    if (this.#libp2p.getConnections().length === 0) {
+      return true
+    }
+
+    return membership?.members != null && ![...membership.members()].some(({ self, state }) => !self && (state === 'alive' || state === 'suspected'))
+  }
+
+  /** Tries again when nobody is there, or nobody can reach this node any more, as when the last hub is gone. */
   async #keepIn (): Promise<void> {
     for (let wait = RETRY_DELAY; ;) {
       await delay(wait * (0.5 + Math.random() / 2), { signal: this.#stopped.signal })
-      const alone = this.#libp2p.getConnections().length === 0
+      const alone = this.#isAlone()
       this.#wasReachable ||= this.#libp2p.getMultiaddrs().length > 0
 
       if (alone || (this.#wasReachable && this.#libp2p.getMultiaddrs().length === 0)) {

@@ -253,9 +253,11 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
 
   /**
    * Enters the colony through one more known node, and resolves when that is
-   * connected, has said what it speaks, and is known as a member.
+   * connected, has said what it speaks, is known as a member, and both know
+   * whom the other knew: from then on it is not needed any more.
    *
    * @throws {InvalidParametersError} this is not a multiaddr
+   * @throws {ConnectionClosedError} it was gone before that
    * @throws what dialling says, or the reason of `signal`
    */
   join (address: string | Multiaddr, options?: AbortOptions): Promise<PeerId>

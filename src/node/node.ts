@@ -40,7 +40,7 @@ const EVENTS = {
   catalog: ['entry:added', 'entry:lost', 'entry:removed', 'entry:skipped'],
   membership: [
     'member:joined', 'member:suspected', 'member:recovered', 'member:down', 'member:left', 'member:updated',
-    'membership:alone', 'membership:together', 'membership:links', 'membership:unreachable'
+    'membership:alone', 'membership:together', 'membership:links', 'membership:introduced', 'membership:unreachable'
   ],
   transfer: ['transfer:done', 'transfer:banned'],
   contingency: ['contingency:protected', 'contingency:at-risk', 'contingency:handed-over', 'contingency:serving', 'contingency:returned']

@@ -122,6 +122,24 @@ describe('members as processes', function () {
     expect(cpu.toSorted((a, b) => a - b)[SIZE >> 1]).to.be.below(10)
   })
 
+  it('are in for good once they have started, also if the one they came through is killed at once', async () => {
+    await using stack = new AsyncDisposableStack()
+    const begin = async (name: string, bootstrap: string[]): Promise<Ant> => {
+      const ant = new Ant(name)
+      stack.use(ant.process)
+
+      return ant.start(bootstrap)
+    }
+    const ants = [await begin('ada', [])]
+
+    for (let round = 1; round <= 3; round++) {
+      const door = await begin(`door ${round}`, ants[0].addresses)
+      ants.push(await begin(`newcomer ${round}`, door.addresses))
+      await door.process.kill()
+      await untilAll(ants, LIMIT, async ant => (await ant.names('alive')).length === ants.length)
+    }
+  })
+
   it('come back into a colony whose door is dead, by whom they knew', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'formicary-members-'))
 

@@ -40,6 +40,12 @@ export interface WorldInit {
 
   /** So many of them, the last ones, are light. */
   light?: number
+
+  /**
+   * `true` if messages come in the order in which they were sent, as those of a
+   * stream do, and what is under way when a process is killed is lost.
+   */
+  streams?: boolean
 }
 
 /** What a member says of itself. */
@@ -211,11 +217,16 @@ export class World {
   /** When two spoke last without a link. */
   readonly #dialled = new Map<string, number>()
   readonly #delay: [number, number]
+  readonly #streams: boolean
 
-  constructor ({ seed, size, loss = 0, delay = [5, 50], settled = true, light = 0 }: WorldInit) {
+  /** When the last message from one to another comes. */
+  readonly #comes = new Map<string, number>()
+
+  constructor ({ seed, size, loss = 0, delay = [5, 50], settled = true, light = 0, streams = false }: WorldInit) {
     this.random = seededRandom(seed)
     this.loss = loss
     this.#delay = delay
+    this.#streams = streams
 
     for (let i = 0; i < size; i++) {
       this.add({ light: i >= size - light })
@@ -284,8 +295,8 @@ export class World {
 
     // without a link one has to be opened first
     const time = this.#latency() + (from.links.has(to) ? 0 : this.#latency() + this.#latency())
-    this.clock.after(time, () => {
-      if (this.#hears(from, target)) {
+    this.clock.at(this.#arrival(from, to, time), () => {
+      if (this.#hears(from, target) && (from.up || !this.#streams)) {
         target.tell({ type: 'message', from: from.peer, message })
       }
     })
@@ -307,6 +318,8 @@ export class World {
           if (!known) {
             target.tell({ type: 'linked', peer: from.peer, dialled: false })
           }
+        } else {
+          from.tell({ type: 'unreachable', peer: to })
         }
       })
     } else {
@@ -362,6 +375,20 @@ export class World {
     }
 
     this.#dialled.set(pair, this.clock.now)
+  }
+
+  #arrival (from: SimMember, to: PeerKey, time: number): number {
+    const pair = `${from.peer} ${to}`
+    const at = this.clock.now + time
+
+    if (!this.#streams) {
+      return at
+    }
+
+    const next = Math.max(at, this.#comes.get(pair) ?? 0)
+    this.#comes.set(pair, next)
+
+    return next
   }
 
   #latency (): number {

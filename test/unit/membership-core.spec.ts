@@ -38,6 +38,8 @@ class Node {
     links.forEach(peer => {
       this.tell({ type: 'linked', peer, dialled: false })
       this.hear(peer, { type: 'hello', signed: record(peer) })
+      this.#answer(peer)
+      this.#answer(peer)
     })
     this.outputs.length = 0
   }
@@ -58,6 +60,15 @@ class Node {
 
   hear (from: string, message: Message): void {
     this.tell({ type: 'message', from, message })
+  }
+
+  /** Has a link answer the last ping. */
+  #answer (peer: string): void {
+    const ping = this.sent(peer, 'ping').at(-1)
+
+    if (ping?.type === 'ping') {
+      this.hear(peer, { type: 'ack', seq: ping.seq, news: [] })
+    }
   }
 
   gossip (from: string, ...news: News[]): void {
@@ -95,7 +106,7 @@ class Node {
 
   /** What became known, in order. */
   get events (): string[] {
-    return [...this.past, ...this.outputs].flatMap(output => output.type !== 'event' ? [] : 'member' in output.event ? [`${output.event.type} ${output.event.member.peer}`] : [output.event.type])
+    return [...this.past, ...this.outputs].flatMap(output => output.type !== 'event' ? [] : 'member' in output.event ? [`${output.event.type} ${output.event.member.peer}`] : 'peer' in output.event ? [`${output.event.type} ${output.event.peer}`] : [output.event.type])
   }
 
   sent (to: string, type: string): Message[] {

@@ -58,7 +58,9 @@ export class Attempts {
       return false
     }
 
-    return (attempt == null || attempt.next <= now) && (this.#ended.get(peer)?.next ?? 0) <= now
+    const waits = attempt != null && attempt.next > now && (patient || attempt.failures > 0)
+
+    return !waits && (this.#ended.get(peer)?.next ?? 0) <= now
   }
 
   /** Forgets what was long ago. */

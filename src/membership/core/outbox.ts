@@ -12,6 +12,8 @@ export type SwimEvent =
   | { type: 'alone' }
   /** One is, after nobody was. */
   | { type: 'together' }
+  /** The two sides of a new link have what the other knew. */
+  | { type: 'introduced', peer: PeerKey }
 
 /** What the core is told. */
 export type SwimInput =

@@ -161,6 +161,13 @@ export class Probes {
     }
   }
 
+  /** Pings a member, whatever else is under way; returns by which number. */
+  ping (peer: PeerKey): number {
+    this.#ping(peer, ++this.#seq)
+
+    return this.#seq
+  }
+
   /** A member said something, so it is alive. */
   heard (peer: PeerKey): void {
     this.#checks.delete(peer)

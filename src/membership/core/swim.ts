@@ -14,6 +14,7 @@
 import { HIDDEN_STANDSTILL, LIGHT_REJOIN_FACTOR, OVERDUE, REJOIN_INTERVAL, STANDSTILL, SYNC_INTERVAL } from '../constants.ts'
 import { pick } from '../../random.ts'
 import { Gossip } from './gossip.ts'
+import { Introductions } from './introductions.ts'
 import { isLiving, Members } from './members.ts'
 import { Outbox } from './outbox.ts'
 import { Own } from './own.ts'
@@ -51,6 +52,9 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
 
   /** Whom it is connected with. */
   readonly view: View
+
+  /** With whom it is getting to know each other. */
+  readonly introductions: Introductions
   readonly #self: PeerKey
   readonly #random: Random
   readonly #out = new Outbox()
@@ -85,6 +89,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
     this.#own = own
     this.members = members
     this.view = view
+    this.introductions = new Introductions(out, view, peer => this.#probes.ping(peer))
   }
 
   /** Lifeguard's local health multiplier: 0 is healthy. */
@@ -165,6 +170,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       case 'ack':
         this.#probes.acked(message.seq)
         this.#verdicts.hear(from, message.news)
+        this.introductions.acked(from, message.seq)
         break
       case 'probe': this.#probes.help(from, message.seq, message.target); break
       case 'report': this.#probes.reported(message.seq, message.reached); break
@@ -251,6 +257,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
   #cycle (): void {
     this.#probes.next()
     this.view.keep()
+    this.introductions.prune()
     this.members.forgetGone(this.#out.now)
     this.#schedule(this.#probes.interval)
   }
@@ -280,6 +287,7 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       this.#out.send(peer, { type: 'sync', buckets: this.members.digest() })
     }
 
+    this.introductions.begin(peer)
     this.#gossip.plan()
   }
 
@@ -310,6 +318,11 @@ export class SwimCore implements Core<SwimInput, SwimOutput> {
       }
 
       this.#check(peer)
+
+      // who lost its only link does not wait for the next probe either
+      if (this.view.size === 0) {
+        this.view.keep()
+      }
     }
   }
 

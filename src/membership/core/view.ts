@@ -154,11 +154,13 @@ export class View {
 
   #openAll (): void {
     const next = this.#members.successor()
+    // the others may not even know of one that came in through a member that is gone
+    const patient = this.#links.size > 0
 
     for (const member of this.#members.values()) {
       const { peer } = member
 
-      if (peer !== this.#self && isLiving(member) && (this.isDue(peer) || peer === next) && !this.#links.has(peer) && this.#mayOpen(peer, peer < this.#self)) {
+      if (peer !== this.#self && isLiving(member) && (this.isDue(peer) || peer === next) && !this.#links.has(peer) && this.#mayOpen(peer, patient && peer < this.#self)) {
         this.open(peer)
       }
     }

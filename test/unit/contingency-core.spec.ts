@@ -242,6 +242,50 @@ describe('contingency core: who acts in the place of a ward', () => {
   })
 })
 
+describe('contingency core: when a node may leave', () => {
+  /** Has something, and wants to go. */
+  function going (...members: string[]): Node {
+    const node = new Node(...members)
+    node.tell({ type: 'snapshot', snapshot: { root: ROOT, rootSize: 100, size: 1000, items: 1 } })
+    node.wait(1_000)
+    node.tell({ type: 'leave' })
+
+    return node
+  }
+
+  function refuse (node: Node, peer: string): void {
+    node.hear(peer, { type: 'refuse', ward: 'self', epoch: node.epoch, reason: 'unwilling' })
+  }
+
+  it('when its contingents have everything', () => {
+    const node = going('a', 'b', 'c')
+    expect(node.core.mayLeave).to.equal(false)
+    const [first, last] = node.named
+    node.hear(first, { type: 'receipt', receipt: receipt(first, node.epoch, { ward: 'self' }) })
+    expect([node.core.mayLeave, node.count('may-leave')]).to.deep.equal([false, 0])
+    node.hear(last, { type: 'receipt', receipt: receipt(last, node.epoch, { ward: 'self' }) })
+    expect([node.core.mayLeave, node.count('may-leave')]).to.deep.equal([true, 1])
+  })
+
+  it('when all the others are about to leave too, and refuse', () => {
+    const node = going('a', 'b')
+    refuse(node, 'a')
+    expect(node.core.mayLeave).to.equal(false)
+    refuse(node, 'b')
+    expect(node.core.mayLeave).to.equal(true)
+  })
+
+  it('not while there is somebody else who could be asked', () => {
+    const node = going('a', 'b', 'c')
+    node.named.forEach(peer => { refuse(node, peer) })
+    expect(node.core.mayLeave).to.equal(false)
+  })
+
+  it('when nobody is there', () => {
+    expect(going().core.mayLeave).to.equal(true)
+  })
+})
+
 describe('contingency core: what is bounded', () => {
   it('strangers that say they leave, or refuse, or keep something', () => {
     const node = new Node('a', 'b')

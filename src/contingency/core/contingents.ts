@@ -71,6 +71,14 @@ export class Contingents {
     return this.named.size >= this.copies && this.verified === this.named.size
   }
 
+  /** `true` if all who are here and willing have everything, and if there are none, nobody else could be asked. */
+  get isAsGoodAsItGets (): boolean {
+    const { peers, out } = this.#init
+    const willing = [...this.named].filter(([peer, contingent]) => peers.isHere(peer) && !isLeaving(contingent, out.now) && !this.#refusals.has(peer))
+
+    return willing.length > 0 ? willing.every(([peer]) => this.isVerified(peer)) : this.#others([]).length === 0
+  }
+
   /** Puts these in the place of those there were, who become former ones. What is known of each stays. */
   name (peers: PeerKey[]): void {
     const { now } = this.#init.out

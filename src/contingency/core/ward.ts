@@ -78,13 +78,11 @@ export class Ward {
     return this.#protected
   }
 
-  /** `true` if all contingents that are here have everything, or nobody is here to be one. */
+  /** `true` if all contingents that are here have everything, or nobody is here to be one, or wants to. */
   get mayLeave (): boolean {
     const { self, peers } = this.#init
-    const { named } = this.contingents
-    const isSafe = this.isCurrent && [...named.keys()].every(peer => !peers.isHere(peer) || this.contingents.isVerified(peer))
 
-    return (this.#snapshot?.items ?? 0) === 0 || isSafe || peers.candidates(self).length === 0
+    return (this.#snapshot?.items ?? 0) === 0 || (this.isCurrent && this.contingents.isAsGoodAsItGets) || peers.candidates(self).length === 0
   }
 
   /** Versions of changes made now: after all that anybody may have seen. */

@@ -206,8 +206,9 @@ export class Contingents {
 
   /**
    * Who should keep it from now on: those who do as long as they are fit, and
-   * whose turn it is for the rest. Who is gone, or about to go, stays on the
-   * list when there is nobody to take its place.
+   * whose turn it is for the rest. Who is gone, or about to go, or says
+   * nothing, stays on the list when there is nobody to take its place: those
+   * who act for a ward that is gone want as many as there are on it.
    */
   choose (): PeerKey[] {
     const { copies, named } = this
@@ -215,7 +216,7 @@ export class Contingents {
     const stay = [...named].filter(([peer, contingent]) => this.#isFit(peer, contingent))
       .sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null)).map(([peer]) => peer).slice(0, copies)
     const next = stay.length < copies ? [...stay, ...this.#others(stay)].slice(0, copies) : stay
-    const rest = [...named.keys()].filter(peer => !next.includes(peer) && !this.#refusals.has(peer))
+    const rest = [...named.keys()].filter(peer => !next.includes(peer) && !this.#refusals.isSaid(peer))
 
     return [...next, ...rest.slice(0, copies - next.length)]
   }

@@ -1,27 +1,34 @@
 import { BUSY_TIME, REFUSED_TIME } from '../constants.ts'
 import type { PeerKey } from '../../core.ts'
 
+/** `busy`: it would do it if nobody else does; `silent`: it said nothing, and may soon. */
+type Reason = 'busy' | 'silent' | 'unwilling'
+
 /** Who did not want to keep something, and when each may be asked again. */
 export class Refusals {
-  readonly #refusals = new Map<PeerKey, { until: number, busy: boolean }>()
+  readonly #refusals = new Map<PeerKey, { until: number, reason: Reason }>()
 
-  /** @param reason - `busy`: it would do it if nobody else does; `silent`: it said nothing, and may soon */
-  add (peer: PeerKey, reason: 'busy' | 'silent' | 'unwilling', now: number): void {
+  add (peer: PeerKey, reason: Reason, now: number): void {
     if (this.#refusals.get(peer)?.until !== Infinity) {
-      this.#refusals.set(peer, { until: now + (reason === 'unwilling' ? REFUSED_TIME : BUSY_TIME), busy: reason === 'busy' })
+      this.#refusals.set(peer, { until: now + (reason === 'unwilling' ? REFUSED_TIME : BUSY_TIME), reason })
     }
   }
 
   addForever (peer: PeerKey): void {
-    this.#refusals.set(peer, { until: Infinity, busy: false })
+    this.#refusals.set(peer, { until: Infinity, reason: 'unwilling' })
   }
 
   has (peer: PeerKey): boolean {
     return this.#refusals.has(peer)
   }
 
+  /** `true` for who has refused, and did not just say nothing. */
+  isSaid (peer: PeerKey): boolean {
+    return this.has(peer) && this.#refusals.get(peer)?.reason !== 'silent'
+  }
+
   isBusy (peer: PeerKey): boolean {
-    return this.#refusals.get(peer)?.busy === true
+    return this.#refusals.get(peer)?.reason === 'busy'
   }
 
   /** When the next may be asked again, in ms. */

@@ -8,8 +8,8 @@ import type { MemberState } from '../../src/index.ts'
 const LISTEN = ['/ip4/127.0.0.1/tcp/0']
 const SIZE = 30
 
-/** Nothing takes longer than this, in ms. */
-const LIMIT = 30_000
+/** Nothing takes longer than this, in ms, where thirty processes share a busy core or two. */
+const LIMIT = 120_000
 
 type Table = Partial<Record<MemberState, Array<{ name: string }>>>
 

@@ -6,6 +6,7 @@
  */
 
 import type { Core } from './core.ts'
+import type { CoreMetrics, Step } from './metrics.ts'
 
 /** An output that the driver sees to by itself. */
 interface TimerOutput {
@@ -21,6 +22,9 @@ export interface DriverInit<Input, Output> {
   /** Carries out what the core answered to one input, timers aside, in order. */
   carryOut (outputs: Array<Exclude<Output, TimerOutput>>): void
 
+  /** Counts every input, and every output but timers. */
+  metrics?: CoreMetrics
+
   /**
    * The clock, in ms, which never goes back.
    *
@@ -30,7 +34,7 @@ export interface DriverInit<Input, Output> {
 }
 
 /** Feeds a core its inputs, one at a time, and keeps its timers. */
-export class Driver<Input, Output extends { type: string }> {
+export class Driver<Input extends Step, Output extends Step> {
   readonly #init: DriverInit<Input, Output>
   readonly #inputs: Array<Input | { type: 'timer', id: string }> = []
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
@@ -56,6 +60,7 @@ export class Driver<Input, Output extends { type: string }> {
 
     try {
       for (let next = this.#inputs.shift(); next != null && !this.#stopped; next = this.#inputs.shift()) {
+        this.#init.metrics?.input(next)
         this.#carryOut(this.#init.core.handle(next, this.#init.now?.() ?? performance.now()))
       }
     } finally {
@@ -82,6 +87,7 @@ export class Driver<Input, Output extends { type: string }> {
       if (isTimer(output)) {
         this.#setTimer(output)
       } else {
+        this.#init.metrics?.output?.(output)
         rest.push(output as Exclude<Output, TimerOutput>)
       }
     }

@@ -131,6 +131,38 @@ describe('driver', () => {
     expect(heard).to.deep.equal(['a'])
   })
 
+  it('has every input counted, and every output but timers, before it is carried out', async () => {
+    const steps: string[] = []
+    await new Promise<void>(resolve => {
+      const driver = new Driver<Input, Output>({
+        core: new Echo(),
+        carryOut: outputs => {
+          outputs.forEach(({ word }) => { steps.push(`did ${word}`) })
+
+          if (outputs[0].word === 'timer tick') {
+            resolve()
+          }
+        },
+        metrics: { input: ({ type }) => { steps.push(`in ${type}`) }, output: ({ type }) => { steps.push(`out ${type}`) } }
+      })
+      running.push(driver)
+      driver.handle({ type: 'say', word: 'a' })
+      driver.handle({ type: 'arm', id: 'tick', after: 1 })
+    })
+
+    expect(steps).to.deep.equal(['in say', 'out heard', 'did a', 'in arm', 'in timer', 'out heard', 'did timer tick'])
+  })
+
+  it('has nothing counted after it was stopped', () => {
+    const steps: string[] = []
+    const driver = new Driver<Input, Output>({ core: new Echo(), carryOut: () => {}, metrics: { input: ({ type }) => { steps.push(type) } } })
+    driver.handle({ type: 'say', word: 'a' })
+    driver.stop()
+    driver.handle({ type: 'say', word: 'late' })
+
+    expect(steps).to.deep.equal(['say'])
+  })
+
   it('arms no timer that the core asks for in answer to its last input', async () => {
     const heard: string[] = []
     const driver = make(word => { heard.push(word) })

@@ -6,7 +6,7 @@
 
 import type { Entry } from '../content/entry.ts'
 import type { Manifest } from '../content/index.ts'
-import type { AbortOptions, ComponentLogger, PeerId, PrivateKey, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Metrics, PeerId, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
@@ -125,6 +125,9 @@ export interface ContingencyComponents {
   connectionManager: ConnectionManager
   datastore: Datastore
   logger: ComponentLogger
+
+  /** Counts messages and events, and tells how safe everything is; without it, nothing does. */
+  metrics?: Metrics
   membership: ContingencyMembership
   transfer: ContingencyTransfer
 

@@ -5,6 +5,7 @@ import { waitFor } from '../delay.ts'
 import { NotStartedError } from '../errors.ts'
 import { checkInit } from './check-init.ts'
 import { describe, receiptsOf } from './describe.ts'
+import { registerGauges } from './gauges.ts'
 import { recover } from './recover.ts'
 import { Running } from './running.ts'
 import { VaultKeys } from './vault-crypto.ts'
@@ -32,6 +33,10 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
     this.#components = components
     this.#options = checkInit(init)
     this.#log = components.logger.forComponent('formicary:contingency')
+
+    if (components.metrics != null) {
+      registerGauges(components.metrics, () => this.#running)
+    }
   }
 
   async start (): Promise<void> {

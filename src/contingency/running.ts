@@ -11,6 +11,7 @@ import { optionalComponent } from '../components.ts'
 import { waitFor } from '../delay.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
+import { messageMetrics } from '../metrics.ts'
 import { Blocks } from './blocks.ts'
 import { Challenges } from './challenges.ts'
 import { contingencyProtocol, MAX_STREAMS } from './constants.ts'
@@ -101,7 +102,7 @@ export class Running {
 
   /** Reads what there was. */
   async start (): Promise<void> {
-    const { components: { peerId }, options: { copies, grace } } = this.#init
+    const { components: { peerId, metrics }, options: { copies, grace } } = this.#init
     const ward = await this.#records.loadWard()
     const kept = await this.#records.load()
     await this.wards.open(kept)
@@ -115,7 +116,11 @@ export class Running {
       kept: kept.map(record => this.wards.isWhole(record) ? record : { ...record, held: undefined })
     })
     await this.own.open()
-    this.#driver = new Driver<ContingencyInput, ContingencyOutput>({ core: this.core, carryOut: outputs => { this.#carryOut(outputs) } })
+    this.#driver = new Driver<ContingencyInput, ContingencyOutput>({
+      core: this.core,
+      carryOut: outputs => { this.#carryOut(outputs) },
+      metrics: messageMetrics(metrics, 'contingency')
+    })
   }
 
   /** The other services can be used now: who is here, and how to fetch. */

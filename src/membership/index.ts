@@ -81,7 +81,7 @@
 
 import { Membership as MembershipClass } from './membership.ts'
 import type { MemberState } from './core/members.ts'
-import type { AbortOptions, ComponentLogger, Libp2pEvents, PeerId, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Libp2pEvents, Metrics, PeerId, PeerStore, PrivateKey, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
@@ -211,6 +211,9 @@ export interface MembershipComponents {
   peerStore: PeerStore
   events: TypedEventTarget<Libp2pEvents>
   logger: ComponentLogger
+
+  /** Counts messages and events; without it, nothing does. */
+  metrics?: Metrics
 
   /** Keeps the epoch, and addresses of members; without it a restart knows nobody. */
   datastore?: Datastore

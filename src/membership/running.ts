@@ -8,6 +8,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { readAddresses, withPeer } from '../addresses.ts'
 import { Driver } from '../driver.ts'
+import { messageMetrics } from '../metrics.ts'
 import { membershipProtocol } from './constants.ts'
 import { GOODBYE, SwimCore } from './core/swim.ts'
 import { Goodbye } from './goodbye.ts'
@@ -70,7 +71,11 @@ export class Running {
     this.#init = init
     this.#protocol = membershipProtocol(network)
     this.core = new SwimCore({ self, random: Math.random })
-    this.#driver = new Driver<SwimInput, SwimOutput>({ core: this.core, carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) } })
+    this.#driver = new Driver<SwimInput, SwimOutput>({
+      core: this.core,
+      carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output) }) },
+      metrics: messageMetrics(components.metrics, 'membership')
+    })
     this.#inbox = new Inbox({
       network,
       self,

@@ -15,8 +15,8 @@
  *   relayed ends after 2 minutes or 128 KiB: enough to open a direct
  *   connection, too little for contents.
  * - **Health.** `GET /health` on an HTTP port of its own answers with
- *   {@link Health} as JSON, `GET /metrics` with the metrics of libp2p and of
- *   the hub for Prometheus. Whoever reaches that port sees the addresses of
+ *   {@link Health} as JSON, `GET /metrics` with the metrics of libp2p, of the
+ *   hub and of its services for Prometheus. Whoever reaches that port sees the addresses of
  *   members; by default only the same machine does.
  * - **Full disk.** A hub whose disk is full goes on with what it has in memory,
  *   says so in an event and in its health, and writes again when there is room.

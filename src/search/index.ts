@@ -73,7 +73,7 @@
 import { Search as SearchClass } from './search.ts'
 import type { SearchFilter } from './core/filter.ts'
 import type { Entry } from '../content/entry.ts'
-import type { AbortOptions, ComponentLogger, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ProgressEvent, ProgressOptions } from 'progress-events'
@@ -196,6 +196,9 @@ export interface SearchComponents {
   connectionManager: ConnectionManager
   addressManager: AddressManager
   logger: ComponentLogger
+
+  /** Counts what the core is told; without it, nothing does. */
+  metrics?: Metrics
 
   /** What this node shares; without it, nothing. */
   catalog?: SearchSource

@@ -3,6 +3,7 @@ import { optionalComponent } from '../components.ts'
 import { directConnection } from '../direct.ts'
 import { Driver } from '../driver.ts'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
+import { inputMetrics } from '../metrics.ts'
 import { DEFAULT_HOPS, DEFAULT_LIMIT, DEFAULT_TIMEOUT, MAX_HOPS, MAX_LIMIT, MAX_STREAMS, MAX_TIMEOUT, QUERY_ID_SIZE, searchProtocol } from './constants.ts'
 import { Flood } from './core/flood.ts'
 import { parseFilter } from './core/messages.ts'
@@ -74,7 +75,8 @@ export class Search implements SearchInterface, Startable {
       streams: this.#makeStreams(),
       driver: new Driver<FloodInput, FloodOutput>({
         core: new Flood(this.#components.peerId.toMultihash().bytes),
-        carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output, running) }) }
+        carryOut: outputs => { outputs.forEach(output => { this.#carryOut(output, running) }) },
+        metrics: inputMetrics(this.#components.metrics, 'search')
       })
     }
 

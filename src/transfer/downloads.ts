@@ -15,6 +15,7 @@ import type { Swarms } from './swarms.ts'
 import type { Entry } from '../content/entry.ts'
 import type { PeerKey } from '../core.ts'
 import type { Store } from '../store/index.ts'
+import type { Count } from '../metrics.ts'
 import type { Logger } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
@@ -30,6 +31,9 @@ export interface DownloadsInit {
   /** Bytes of unfinished pieces that may be in memory. */
   memory?: number
   log: Logger
+
+  /** Counts bytes, by direction. */
+  count?: Count
 
   /** Where the bytes of a catalog go. */
   storeOf (into: CatalogName): Store
@@ -184,6 +188,7 @@ export class Downloads {
 
   #count (bytes: number, background: boolean): void {
     this.#bytes += bytes
+    this.#init.count?.('received', bytes)
 
     if (!background) {
       this.#allowance.foreground(bytes, performance.now())

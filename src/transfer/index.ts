@@ -56,7 +56,7 @@ import { Transfer as TransferClass } from './transfer.ts'
 import type { Entry } from '../content/entry.ts'
 import type { Manifest } from '../content/index.ts'
 import type { Store } from '../store/index.ts'
-import type { AbortOptions, ComponentLogger, ContentRouting, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, ContentRouting, Metrics, PeerId, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
@@ -160,6 +160,9 @@ export interface TransferComponents {
   connectionManager: ConnectionManager
   contentRouting: ContentRouting
   logger: ComponentLogger
+
+  /** Counts bytes; without it, nothing does. */
+  metrics?: Metrics
 
   /** What this node shares. */
   catalog?: TransferCatalog

@@ -8,6 +8,7 @@ import { Pace } from './pace.ts'
 import type { Message, Range } from './core/messages.ts'
 import type { UploadInput, UploadOutput } from './core/upload.ts'
 import type { Session } from './session.ts'
+import type { Count } from '../metrics.ts'
 import type { Logger } from '@libp2p/interface'
 
 /** Blocks sent in one go: 256 KiB at a time is as fast as it gets. */
@@ -41,6 +42,9 @@ export interface ServerInit {
   /** Bytes a second. */
   limit: number
   log: Logger
+
+  /** Counts bytes, by direction. */
+  count?: Count
 }
 
 interface Served {
@@ -232,6 +236,7 @@ export class Server {
 
       session.sendBlocks(batch)
       this.#uploaded += size
+      this.#init.count?.('sent', size)
 
       if (session.line.full) {
         await session.line.drained({ signal: untilGone(served) })

@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidParametersError, NotStartedError, ProtocolError } from '../errors.ts'
+import { counter } from '../metrics.ts'
 import { Announcer } from './announcer.ts'
 import { Bans } from './bans.ts'
 import { Catalogs } from './catalogs.ts'
@@ -20,6 +21,7 @@ import type { Session } from './session.ts'
 import type { Entry } from '../content/entry.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
+import type { Count } from '../metrics.ts'
 import type { Finished, Store } from '../store/index.ts'
 import type { Connection, Logger, Startable, Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
@@ -53,7 +55,8 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#init = init
     this.#protocol = transferProtocol(network)
     this.#log = components.logger.forComponent('formicary:transfer')
-    this.#server = new Server({ slots: uploadSlots, limit: uploadLimit, log: this.#log })
+    const count = counter(components.metrics, 'transfer_bytes', 'direction')
+    this.#server = new Server({ slots: uploadSlots, limit: uploadLimit, log: this.#log, count })
     this.#lines = new Lines(this.#protocol, session => { this.#accept(session) })
     this.#contacts = new Contacts(components, this.#lines)
     this.#swarms = new Swarms({ self: String(components.peerId), server: this.#server, catalogs: () => this.#catalogs })
@@ -63,7 +66,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       isBusy: cid => this.#swarms.get(cid)?.fetch != null || !this.#started,
       onFinished: async (...args) => this.#add(...args)
     })
-    this.#downloads = this.#makeDownloads()
+    this.#downloads = this.#makeDownloads(count)
     this.#announcer = new Announcer({
       announce: async (cid, signal) => { await components.contentRouting.provide(cid, { signal }) },
       isBusy: () => this.#swarms.fetches.length > 0,
@@ -169,7 +172,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
   }
 
-  #makeDownloads (): Downloads {
+  #makeDownloads (count?: Count): Downloads {
     return new Downloads({
       self: String(this.#components.peerId),
       swarms: this.#swarms,
@@ -178,6 +181,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
       bans: this.#bans,
       memory: this.#init.memory,
       log: this.#log,
+      count,
       storeOf: into => this.#storeOf(into),
       check: options => { this.#check(options) },
       isStopped: () => !this.#started,

@@ -221,6 +221,8 @@ describe('a hub as a process', function () {
     expect(text).to.match(/^formicary_hub_peers 1$/m)
     expect(text).to.match(/^formicary_hub_members\{state="alive"\} 2$/m)
     expect(text).to.match(/^formicary_hub_reservations_max 1024$/m)
+    expect(text).to.match(/^formicary_membership_messages_received_total\{type="hello"\} [1-9]\d*$/m)
+    expect(text).to.match(/^formicary_membership_events_total\{type="joined"\} 1$/m)
     expect(text).to.match(/^libp2p_data_transfer_bytes_total\{protocol="global received"\} [1-9]\d*$/m)
     expect(text).to.match(/^libp2p_connection_manager_connections\{.*="inbound"\} 1$/m)
     expect((await fetch(`${place.url}/health?now`, { method: 'HEAD' })).status).to.equal(200)

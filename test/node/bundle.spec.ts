@@ -10,7 +10,7 @@ import { ROOT } from '../lint/project.ts'
 const MAX_ADDED = 110
 
 /** The same of what is loaded before `createNode()` runs: contingency comes later, if it is wanted, as the DHT does. */
-const MAX_FIRST = 14.5
+const MAX_FIRST = 15
 
 /**
  * What only Node has, or what a page may forbid. Properties of `globalThis` and

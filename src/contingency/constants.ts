@@ -22,6 +22,9 @@ export const GRACE_JITTER = 0.25
 /** How often contingents are asked whether they still have everything, in ms. */
 export const HEARTBEAT = 30_000
 
+/** What is lost before others said that they have it is given up after so many ms: all who are here are asked once in that time. */
+export const LOSS_PATIENCE = HEARTBEAT
+
 /** A ward is told what is kept for it once in so many ms at least: a second node with its key hears of the first by that. */
 export const GREET_TIME = 300_000
 

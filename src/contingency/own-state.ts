@@ -4,18 +4,19 @@
  *
  * An entry becomes an item when it is in the catalog. It is gone when it was
  * unshared, or changed; not when its bytes are lost: that is what others keep
- * them for. If nobody was ever known to have them it is gone all the same: all
- * would wait for it for ever.
+ * them for. If nobody says that it has them it is gone all the same, a while
+ * later: all would wait for it for ever.
  *
  * @module
  */
 
 import { CID } from 'multiformats/cid'
 import { inParallel } from '../parallel.ts'
-import { CHANGE_DELAY, MAX_CHANGE_DELAY } from './constants.ts'
+import { CHANGE_DELAY, LOSS_PATIENCE, MAX_CHANGE_DELAY } from './constants.ts'
 import { entryItem, entryKey } from './item-codec.ts'
 import { ItemRecords } from './item-records.ts'
 import { Items } from './items.ts'
+import { Losses } from './losses.ts'
 import { selectItems } from './selection.ts'
 import { buildSnapshot } from './snapshot.ts'
 import type { Blocks } from './blocks.ts'
@@ -27,6 +28,9 @@ import type { VaultBackend } from './vault.ts'
 import type { Entry } from '../content/entry.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
+
+/** That of a change of which nobody was asked to keep anything before. */
+const FIRST_VERSION = 1
 
 /** Blocks of a snapshot that are written at once. */
 const CONCURRENCY = 16
@@ -61,6 +65,7 @@ export class OwnState implements VaultBackend {
 
   /** Entries whose bytes are gone, until they are told to be removed. */
   readonly #lost = new WeakSet<Entry>()
+  readonly #losses = new Losses(LOSS_PATIENCE, key => { this.#giveUp(key) })
   #snapshot?: Snapshot
   #timer?: ReturnType<typeof setTimeout>
   #changedAt?: number
@@ -100,6 +105,7 @@ export class OwnState implements VaultBackend {
     const { catalog, log } = this.#init
     this.#closed = true
     clearTimeout(this.#timer)
+    this.#losses.close()
     catalog?.removeEventListener('entry:added', this.#onAdded)
     catalog?.removeEventListener('entry:lost', this.#onLost)
     catalog?.removeEventListener('entry:removed', this.#onRemoved)
@@ -210,13 +216,11 @@ export class OwnState implements VaultBackend {
     const key = entryKey(entry)
     // whether its bytes are lost may be found out only now
     await catalog?.settled(entry.cid)
-    const same = catalog?.get(entry.cid).some(other => entryKey(other) === key)
-
     const item = this.items.get(key)
     const isLost = this.#lost.delete(entry)
 
     // there may be another entry that is the same
-    if (same === true || this.#closed || item?.type !== 'entry') {
+    if (this.#isHere(entry.cid, key) || this.#closed || item?.type !== 'entry') {
       return
     }
 
@@ -227,14 +231,33 @@ export class OwnState implements VaultBackend {
     }
   }
 
-  /** The bytes of an entry are not here any more. It leaves no tombstone: should somebody have them after all, they are welcome. */
-  #lose ({ key, name, version }: EntryItem): void {
-    if (version > this.#records.promised) {
-      this.#init.log.error('%s was lost before others had it', name)
+  /** The bytes of an entry are not here any more. Who was asked to keep it may have it, and not have said so yet. */
+  #lose ({ key, version }: EntryItem): void {
+    if (version <= this.#records.promised) {
+      return
+    }
+
+    if (this.nextVersion() === FIRST_VERSION) {
+      this.#giveUp(key)
+    } else {
+      this.#losses.add(key)
+    }
+  }
+
+  /** Nobody has what was lost. It leaves no tombstone: should somebody have it after all, it is welcome. */
+  #giveUp (key: ItemKey): void {
+    const item = this.items.get(key)
+
+    if (item?.type === 'entry' && item.version > this.#records.promised && !this.#isHere(item.cid, key)) {
+      this.#init.log.error('%s was lost before others had it', item.name)
       this.items.remove(key)
       this.#records.changed(key)
       this.#changed(key)
     }
+  }
+
+  #isHere (cid: CID, key: ItemKey): boolean {
+    return this.#init.catalog?.get(cid).some(entry => entryKey(entry) === key) === true
   }
 
   #add (entry: Entry): void {

@@ -1,5 +1,6 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
+import { Key } from 'interface-datastore/key'
 import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, readAll, shareBytes } from '../fixtures/colony.ts'
@@ -8,6 +9,9 @@ import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { RecoverProgressEvent } from '../../src/contingency/index.ts'
 import type { Ward, WardInit } from '../fixtures/contingency.ts'
 import type { PrivateKey } from '@libp2p/interface'
+
+/** Up to which version others were known to have items. */
+const PROMISED = new Key('/formicary/contingency/promised')
 
 describe('contingency: what comes back', function () {
   this.timeout(120_000)
@@ -186,6 +190,20 @@ describe('contingency: what comes back', function () {
     const second = await ward({ ...disk, copies: 3, store: memoryStore() })
     await until(() => namesIn(second).length === 0 && second.services.contingency.copiesOf(cid) === 2)
     expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
+  })
+
+  it('is what others had just fetched when the power was cut, before this node had noted that', async () => {
+    const disk = emptyDisk()
+    const first = await ward(disk)
+    const { cid } = await shareBytes(first, bytesOf(1000, 3), 'film')
+    await first.services.contingency.settled()
+    await gone(first)
+    await disk.datastore.put(PROMISED, new Uint8Array([0]))
+
+    const second = await ward({ ...disk, store: memoryStore() })
+    await until(() => namesIn(second).length === 0 && second.services.contingency.copiesOf(cid) === 2)
+    expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
+    expect(namesIn(second)).to.deep.equal(['film'])
   })
 
   it('says what is missing when both contingents are gone as well, and nothing else is lost', async () => {

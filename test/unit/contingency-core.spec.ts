@@ -281,6 +281,32 @@ describe('contingency core: when a node may leave', () => {
     expect(node.core.mayLeave).to.equal(false)
   })
 
+  it('not with fewer copies than it wanted, when one refuses whose place another can take', () => {
+    const node = going('a', 'b', 'c', 'd')
+    const holds = (by: string): void => { node.hear(by, { type: 'receipt', receipt: receipt(by, node.epoch, { ward: 'self' }) }) }
+    const [first, last] = node.named
+    holds(first)
+    refuse(node, last)
+    const [next] = node.named.filter(peer => peer !== first)
+    refuse(node, next)
+    // who comes after that is named only when a pause is over
+    expect(node.named).to.have.members([first, next])
+    expect(node.core.mayLeave).to.equal(false)
+    node.wait(1_000)
+    expect(node.named).to.have.lengthOf(2).and.to.include(first)
+    expect(node.named.filter(peer => peer === last || peer === next)).to.deep.equal([])
+    node.named.forEach(holds)
+    expect(node.core.mayLeave).to.equal(true)
+  })
+
+  it('with fewer copies than it wanted, when nobody else wants to', () => {
+    const node = going('a', 'b')
+    const [first, last] = node.named
+    node.hear(first, { type: 'receipt', receipt: receipt(first, node.epoch, { ward: 'self' }) })
+    refuse(node, last)
+    expect(node.core.mayLeave).to.equal(true)
+  })
+
   it('when nobody is there', () => {
     expect(going().core.mayLeave).to.equal(true)
   })

@@ -71,12 +71,19 @@ export class Contingents {
     return this.named.size >= this.copies && this.verified === this.named.size
   }
 
-  /** `true` if all who are here and willing have everything, and if there are none, nobody else could be asked. */
+  /** `true` if all who are here and willing have everything, and nobody else could be asked in the place of those who refused, or of all. */
   get isAsGoodAsItGets (): boolean {
     const { peers, out } = this.#init
     const willing = [...this.named].filter(([peer, contingent]) => peers.isHere(peer) && !isLeaving(contingent, out.now) && !this.#refusals.has(peer))
 
-    return willing.length > 0 ? willing.every(([peer]) => this.isVerified(peer)) : this.#others([]).length === 0
+    return willing.length > 0 ? willing.every(([peer]) => this.isVerified(peer)) && !this.#hasReplacement : this.#others([]).length === 0
+  }
+
+  /** `true` if one has refused and somebody who has not can take its place. */
+  get #hasReplacement (): boolean {
+    const named = [...this.named.keys()]
+
+    return named.some(peer => this.#refusals.has(peer)) && this.#others(named).some(peer => !this.#refusals.has(peer))
   }
 
   /** Puts these in the place of those there were, who become former ones. What is known of each stays. */

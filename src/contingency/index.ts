@@ -276,7 +276,7 @@ export interface Contingency extends TypedEventTarget<ContingencyEvents> {
    * Resolves when as many members as wanted have everything there is now;
    * waits for members as long as there are none.
    *
-   * @throws the reason of `signal`
+   * @throws the reason of `signal`, or what kept this node from writing what there is to be kept
    */
   settled (options?: AbortOptions): Promise<void>
 

@@ -70,6 +70,9 @@ export class OwnState implements VaultBackend {
   #timer?: ReturnType<typeof setTimeout>
   #changedAt?: number
   #publishing?: Promise<void>
+
+  /** Why the last snapshot could not be made. */
+  #failure?: Error
   #again = false
   #closed = false
 
@@ -198,10 +201,18 @@ export class OwnState implements VaultBackend {
     return gone.length
   }
 
-  /** Makes a snapshot now, of all there is. */
+  /**
+   * Makes a snapshot now, of all there is.
+   *
+   * @throws what came in the way; it is tried again later
+   */
   async publish (): Promise<void> {
     clearTimeout(this.#timer)
     await this.#publish()
+
+    if (this.#failure != null) {
+      throw this.#failure
+    }
   }
 
   readonly #onAdded = ({ detail }: CustomEvent<Entry>): void => { this.#add(detail) }
@@ -315,7 +326,10 @@ export class OwnState implements VaultBackend {
         this.#again = false
         await this.#makeSnapshot()
       } while (this.#again && !this.#closed)
+
+      this.#failure = undefined
     } catch (err) {
+      this.#failure = err as Error
       this.#init.log.error('could not make a snapshot - %e', err)
       this.#retry()
     } finally {

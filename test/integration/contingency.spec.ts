@@ -7,8 +7,35 @@ import { contentsOf, crash, emptyDisk, has, makeWard, nameOf, together, until } 
 import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { ContingencyInit, KeptEntry } from '../../src/contingency/index.ts'
 import type { Ward, WardInit } from '../fixtures/contingency.ts'
+import type { Datastore } from 'interface-datastore'
 
 const PROTOCOL = contingencyProtocol('formicary')
+
+/** Has no items of a node written until what it returns is called. */
+function breakItems (datastore: Datastore): () => void {
+  const batch = datastore.batch.bind(datastore)
+  datastore.batch = () => {
+    const all = batch()
+    let broken = false
+
+    return {
+      put: (key, value) => {
+        broken ||= key.toString().startsWith('/formicary/contingency/')
+        all.put(key, value)
+      },
+      delete: key => { all.delete(key) },
+      commit: async options => {
+        if (broken) {
+          throw new Error('The disk is full')
+        }
+
+        await all.commit(options)
+      }
+    }
+  }
+
+  return () => { datastore.batch = batch }
+}
 
 describe('contingency between nodes', function () {
   this.timeout(120_000)
@@ -243,6 +270,33 @@ describe('contingency between nodes', function () {
     await ada.services.contingency.settled()
     expect(failures).to.be.above(0)
     expect(ada.services.contingency.copiesOf(cid)).to.equal(2)
+  })
+
+  it('does not say that it is safe what could not be written, and does when it could', async () => {
+    const disk = emptyDisk()
+    const [ada] = await colony(2, { copies: 1 })
+    const bob = await make({ ...disk, copies: 1 })
+    await together(ada, bob)
+    await shareBytes(bob, bytesOf(1000), 'film')
+    await bob.services.contingency.settled()
+    const heal = breakItems(disk.datastore)
+    const { cid } = await shareBytes(bob, bytesOf(1000, 5), 'song')
+    expect(await failure(bob.services.contingency.settled())).to.have.property('message', 'The disk is full')
+    heal()
+    await bob.services.contingency.settled()
+    expect(bob.services.contingency.copiesOf(cid)).to.equal(1)
+  })
+
+  it('says that something is at risk when what it has could not be written before it left', async () => {
+    const disk = emptyDisk()
+    await colony(2)
+    const ada = await make(disk)
+    breakItems(disk.datastore)
+    await shareBytes(ada, bytesOf(1000), 'film')
+    let risks = 0
+    ada.services.contingency.addEventListener('contingency:at-risk', () => { risks++ })
+    await ada.services.contingency.leave()
+    expect(risks).to.equal(1)
   })
 
   it('checks its options', async () => {

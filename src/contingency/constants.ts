@@ -28,6 +28,9 @@ export const LOSS_PATIENCE = HEARTBEAT
 /** A ward is told what is kept for it once in so many ms at least: a second node with its key hears of the first by that. */
 export const GREET_TIME = 300_000
 
+/** What is kept of a ward is not deleted before it has been back for so long, in ms: it may have lost its disk, and sign something before it hears what is kept. It is told three times in this time. */
+export const RETURN_PAUSE = 10_000
+
 /** An offer that is not answered is made again after so many ms, twice that the next time, up to the heartbeat. */
 export const OFFER_RETRY = 2_000
 

@@ -38,7 +38,8 @@
  * - **Epochs.** Each change gets a higher epoch, and those who store refuse a
  *   lower one. A node never signs one before it has merged what others have
  *   of it under another root, so an empty or old disk, or a second node with
- *   the same key, deletes nothing.
+ *   the same key, deletes nothing. As it may not have heard of that yet, nothing of
+ *   a ward is deleted in the ten seconds after it is back.
  * - **Letting go.** A contingent deletes what it keeps only when an
  *   appointment that leaves it out comes with receipts of all who are named
  *   in it. While the ward is gone, those whom it named itself do not let go at all,

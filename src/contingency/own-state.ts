@@ -173,7 +173,8 @@ export class OwnState implements VaultBackend {
 
   /**
    * Takes items that others have of this node. What was deleted since is
-   * deleted here too; what is not here is known from now on.
+   * deleted here too; what is not here is known from now on, and on record
+   * once it is published.
    */
   async merge (others: Iterable<Item>): Promise<void> {
     const { catalog } = this.#init
@@ -189,8 +190,6 @@ export class OwnState implements VaultBackend {
         await catalog?.unshare(old.cid)
       }
     }
-
-    await this.#publish()
   }
 
   /** Has others keep a content no longer that is not in the catalog any more. */

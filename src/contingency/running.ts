@@ -8,13 +8,13 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
 import { optionalComponent } from '../components.ts'
-import { waitFor } from '../delay.ts'
+import { delay, waitFor } from '../delay.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
 import { messageMetrics } from '../metrics.ts'
 import { Blocks } from './blocks.ts'
 import { Challenges } from './challenges.ts'
-import { contingencyProtocol, MAX_STREAMS } from './constants.ts'
+import { contingencyProtocol, MAX_CHANGE_DELAY, MAX_STREAMS } from './constants.ts'
 import { ContingencyCore } from './core/contingency.ts'
 import { Fetching } from './fetching.ts'
 import { selectItems } from './selection.ts'
@@ -306,6 +306,19 @@ export class Running {
     }
   }
 
+  /** Publishes what there is, as soon as it can be written: nothing is signed without what others have before that is safe here. */
+  async #publish (): Promise<void> {
+    for (let isWritten = false; !isWritten;) {
+      try {
+        await this.own.publish()
+        isWritten = true
+      } catch (err) {
+        this.#init.log.error('could not write what others have - %e', err)
+        await delay(MAX_CHANGE_DELAY, { signal: this.ended.signal })
+      }
+    }
+  }
+
   async #merge ({ assignment: { root, rootSize, size }, sources }: Extract<ContingencyOutput, { type: 'merge' }>): Promise<void> {
     let ok = false
     let blocks: Iterable<string> = []
@@ -314,6 +327,7 @@ export class Running {
       const onPages = (cids: Set<string>): void => { blocks = cids }
       const { items } = await this.#fetching.readAll({ root, rootSize, quota: size, sources }, { signal: this.ended.signal, onPages })
       await this.own.merge(items)
+      await this.#publish()
       this.merged++
       ok = true
     } catch (err) {

@@ -4,7 +4,7 @@ import { Key } from 'interface-datastore/key'
 import { memoryStore } from '../../src/store/index.ts'
 import { sameBytes } from '../fixtures/bytes.ts'
 import { bytesOf, failure, readAll, shareBytes } from '../fixtures/colony.ts'
-import { copyOf, crash, emptyDisk, has, makeWard, together, until } from '../fixtures/contingency.ts'
+import { contentsOf, copyOf, crash, emptyDisk, has, makeWard, together, until } from '../fixtures/contingency.ts'
 import { endAfterEach } from '../fixtures/end-after-each.ts'
 import type { RecoverProgressEvent } from '../../src/contingency/index.ts'
 import type { Ward, WardInit } from '../fixtures/contingency.ts'
@@ -204,6 +204,40 @@ describe('contingency: what comes back', function () {
     await until(() => namesIn(second).length === 0 && second.services.contingency.copiesOf(cid) === 2)
     expect(await second.services.contingency.recover()).to.deep.include({ entries: 1, missing: [] })
     expect(namesIn(second)).to.deep.equal(['film'])
+  })
+
+  it('is with the others until it is on record here', async () => {
+    const first = await ward()
+    const { cid } = await shareBytes(first, bytesOf(1000, 3), 'film')
+    await first.services.contingency.settled()
+    await gone(first)
+
+    const disk = emptyDisk()
+    const second = await make({ privateKey, ...disk })
+    await shareBytes(second, bytesOf(10), 'song')
+    // as soon as it knows others, it would have them keep that
+    await until(async () => (await contentsOf(second)).length > 1)
+    let failures = 0
+    const batch = disk.datastore.batch.bind(disk.datastore)
+    disk.datastore.batch = () => ({
+      ...batch(),
+      commit: async () => {
+        failures++
+        throw new Error('The disk is full')
+      }
+    })
+    await together(second, ...others)
+    await until(() => failures > 2)
+    // a signed assignment without it would have the others delete it
+    expect(await Promise.all(others.map(async peer => has(peer, cid)))).to.deep.equal([true, true])
+    expect(second.services.contingency.copiesOf(cid)).to.equal(0)
+    await gone(second)
+    disk.datastore.batch = batch
+
+    const third = await ward(disk)
+    await until(() => third.services.contingency.status().items === 2)
+    await third.services.contingency.recover()
+    expect(namesIn(third)).to.include('film')
   })
 
   it('says what is missing when both contingents are gone as well, and nothing else is lost', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { GRACE_JITTER, HEARTBEAT, KEEP_TIME, MAX_FORMER, MAX_MERGES, SIGN_PAUSE, TURN_PATIENCE } from '../../src/contingency/constants.ts'
+import { GRACE_JITTER, HEARTBEAT, KEEP_TIME, MAX_FORMER, MAX_MERGES, RETURN_PAUSE, SIGN_PAUSE, TURN_PATIENCE } from '../../src/contingency/constants.ts'
 import { ContingencyCore } from '../../src/contingency/core/contingency.ts'
 import { seededRandom } from '../../src/random.ts'
 import type { Kept } from '../../src/contingency/core/kept.ts'
@@ -130,6 +130,47 @@ describe('contingency core: who may delete', () => {
     expect(outputs.filter(output => output.type === 'send' && output.message.type === 'release')).to.deep.equal([])
     node.named.forEach(by => { node.hear(by, { type: 'receipt', receipt: receipt(by, node.epoch, { ward: 'self' }) }) })
     expect(node.outputs.filter(output => output.type === 'send' && output.message.type === 'release')).to.have.lengthOf(1)
+  })
+})
+
+describe('contingency core: a ward that is back', () => {
+  /** A node that keeps something of a ward that was away, and is back this moment. */
+  function greeted (): Node {
+    const node = new Node('w', 'b', 'c').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+    node.see('w', 'down')
+    node.outputs = []
+    node.see('w')
+
+    return node
+  }
+
+  it('is told what is kept for it, and has nothing deleted for something new before it can have heard', () => {
+    const node = greeted()
+    expect(node.outputs.flatMap(output => output.type === 'send' ? [[output.to, output.message.type]] : [])).to.deep.include(['w', 'keep'])
+    const [blind, merged] = ['blind', 'merged'].map((root, i) => ({ assignment: assignment('w', 2 + i, ['self', 'b'], root) }))
+    node.keep(blind)
+    node.wait(RETURN_PAUSE - 500)
+    expect(node.count('tidy')).to.equal(0)
+    node.keep(merged)
+    node.wait(1_000)
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'merged', quota: 1000 })
+    expect(node.count('tidy')).to.equal(1)
+  })
+
+  it('has nobody let go before either', () => {
+    const node = greeted()
+    const message: Message = { type: 'release', appointment: { assignment: assignment('w', 2, ['b', 'c'], 'blind') }, receipts: ['b', 'c'].map(by => receipt(by, 2, { root: 'blind' })) }
+    node.hear('w', message)
+    expect(node.count('drop')).to.equal(0)
+    node.wait(RETURN_PAUSE)
+    node.hear('w', message)
+    expect(node.count('drop')).to.equal(1)
+  })
+
+  it('has everything tidied at once when it was never away', () => {
+    const node = new Node('w', 'b').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+    node.keep({ assignment: assignment('w', 2, ['self', 'b'], 'newer') })
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'newer', quota: 1000 })
   })
 })
 

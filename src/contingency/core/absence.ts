@@ -1,4 +1,4 @@
-import { CLOCK_JUMP, EXPIRY_PAUSE, GRACE_JITTER, KEEP_TIME } from '../constants.ts'
+import { CLOCK_JUMP, EXPIRY_PAUSE, GRACE_JITTER, KEEP_TIME, RETURN_PAUSE } from '../constants.ts'
 import type { KeeperInit } from './keeper.ts'
 import type { PeerKey } from '../../core.ts'
 
@@ -12,11 +12,17 @@ export class Absence {
   readonly #init: KeeperInit
   readonly #ward: PeerKey
   #serving = false
+  #wasHere: boolean
+
+  /** Since when the ward is back, in ms, if it was away. */
+  #backAt = -Infinity
   #clock?: { wall: number, now: number }
 
-  constructor (init: KeeperInit, ward: PeerKey, since?: number) {
+  /** @param isHere - it was here a moment ago, as who offers something */
+  constructor (init: KeeperInit, ward: PeerKey, isHere: boolean, since?: number) {
     this.#init = init
     this.#ward = ward
+    this.#wasHere = isHere
     this.since = since
   }
 
@@ -27,6 +33,16 @@ export class Absence {
   /** `true` if the ward answers for itself; one that is suspected may, but who waits for it to be sure keeps others waiting. */
   get isWardHere (): boolean {
     return this.#init.peers.isAlive(this.#ward)
+  }
+
+  /** `true` if the ward knows what is kept for it, and may have it deleted. */
+  get mayDelete (): boolean {
+    return this.isWardHere && this.#init.out.now >= this.deletesAt
+  }
+
+  /** From when on that is so, if it stays, in ms. */
+  get deletesAt (): number {
+    return this.#backAt + RETURN_PAUSE
   }
 
   /** `true` if the grace is over. */
@@ -51,6 +67,8 @@ export class Absence {
     const { out, peers, grace, random, wallClock } = this.#init
     const { since } = this
     this.#serve(hasData && !this.isWardHere)
+    this.#backAt = this.isWardHere && !this.#wasHere ? out.now : this.#backAt
+    this.#wasHere = this.isWardHere
 
     if (peers.isHere(this.#ward)) {
       this.restoreAt = Infinity

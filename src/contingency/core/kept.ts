@@ -37,6 +37,9 @@ export class Kept {
   #sources: PeerKey[] = []
   #leaving = false
 
+  /** Whether there is something that the newest of what is held does not need. */
+  #untidy = false
+
   /** When it says again that it is about to go, in ms. */
   #sayLeaving = 0
   readonly #greeting = new Greeting()
@@ -47,7 +50,7 @@ export class Kept {
     this.quota = record.quota
     this.held = record.held
     this.#fetching = new Fetching(init.out)
-    this.#absence = new Absence(init, this.ward, record.goneSince)
+    this.#absence = new Absence(init, this.ward, record.held == null, record.goneSince)
     this.#deputy = new Deputy(init, this.appointment)
     this.#deputy.appointed(this.appointment)
   }
@@ -254,7 +257,8 @@ export class Kept {
    */
   mayRelease (from: PeerKey, appointment: Appointment, receipts: Receipt[]): boolean {
     const { assignment, takeover } = appointment
-    const mayOrder = from === assignment.ward || (from === takeover?.by && (this.#leaving || !assignment.contingents.includes(this.#init.self)))
+    const isWard = from === assignment.ward && this.#absence.mayDelete
+    const mayOrder = isWard || (from === takeover?.by && (this.#leaving || !assignment.contingents.includes(this.#init.self)))
 
     return mayOrder && this.accepts(appointment) && !keepersOf(appointment).includes(this.#init.self) && isProved(appointment, receipts)
   }
@@ -272,6 +276,8 @@ export class Kept {
         out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
       }
     }
+
+    this.#tidy()
 
     if (this.#fetching.again <= out.now) {
       this.#fetch()
@@ -300,12 +306,22 @@ export class Kept {
     }
   }
 
+  /** Deletes what is not needed any more. */
+  #tidy (isHarmless = false): void {
+    if (this.#untidy && this.held != null && (isHarmless || this.#absence.mayDelete)) {
+      this.#untidy = false
+      this.#init.out.put({ type: 'tidy', ward: this.ward, root: this.held.root, quota: this.quota })
+    }
+  }
+
   /** Everything of what was fetched is here: all who wait for it are told. */
   #complete (fetched: Assignment): void {
     const { self, peers, out } = this.#init
+    const isFirst = this.held == null
     this.held = fetched
     this.#save()
-    out.put({ type: 'tidy', ward: this.ward, root: fetched.root, quota: this.quota })
+    this.#untidy = true
+    this.#tidy(isFirst)
 
     for (const peer of new Set(this.isComplete && this.isNamed ? [this.ward, this.boss, ...keepersOf(this.appointment)] : [])) {
       if (peer !== self && peers.isHere(peer)) {
@@ -342,6 +358,7 @@ export class Kept {
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
       isWardHere ? this.#greeting.at : Infinity,
+      isWardHere && this.#untidy ? Math.max(out.now + 1, this.#absence.deletesAt) : Infinity,
       this.#isActing ? this.#deputy.due(this.#situation) : Infinity,
       this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )

@@ -16,7 +16,7 @@ export interface Snapshot {
 export interface WardRecord {
   assignment?: Assignment
 
-  /** Highest epoch it has seen of itself. */
+  /** Highest epoch it has seen of itself, and of which it has everything. */
   epoch: number
 
   /** Those that kept something before and do not know yet that they need not. */

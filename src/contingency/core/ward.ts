@@ -40,6 +40,9 @@ export class Ward {
   /** Highest epoch that was seen. */
   #epoch: number
 
+  /** The same, of which nothing is missing here: only that is on record, or what was about to be merged before a crash would be signed away after it. */
+  #merged: number
+
   /** `true` if others know an assignment that is as new as the one that was signed last, or newer. */
   #stale = false
 
@@ -56,6 +59,7 @@ export class Ward {
     this.#merges = new Merges(peers, out)
     this.contingents = new Contingents({ ...init, ward: init.self, spares: peer => this.#merges.spares(peer) })
     this.#epoch = record?.epoch ?? 0
+    this.#merged = this.#epoch
     this.#assignment = record?.assignment
     this.contingents.name(record?.assignment?.contingents ?? [])
     record?.former.forEach(peer => { this.contingents.remember(peer) })
@@ -106,6 +110,7 @@ export class Ward {
 
     if (assignment.epoch === this.#epoch + 1) {
       this.#epoch = assignment.epoch
+      this.#merged = assignment.epoch
       this.#assignment = assignment
       this.contingents.name(assignment.contingents)
       this.contingents.renew(assignment.root)
@@ -120,6 +125,12 @@ export class Ward {
 
   merged (root: string, ok: boolean): void {
     this.#merges.merged(root, ok)
+
+    if (ok && !this.#merges.isMissing && this.#merged < this.#epoch) {
+      this.#merged = this.#epoch
+      this.#save()
+    }
+
     this.plan()
   }
 
@@ -228,6 +239,7 @@ export class Ward {
       this.#assignment = isMine ? assignment : this.#assignment
       this.#stale = !isMine
       this.#epoch = assignment.epoch
+      this.#merged = isMine ? assignment.epoch : this.#merged
       this.contingents.name(assignment.contingents)
       this.contingents.renew(assignment.root)
       this.#save()
@@ -287,6 +299,6 @@ export class Ward {
   }
 
   #save (): void {
-    this.#init.out.put({ type: 'save-ward', record: { assignment: this.#assignment, epoch: this.#epoch, former: [...this.contingents.former.keys()] } })
+    this.#init.out.put({ type: 'save-ward', record: { assignment: this.#assignment, epoch: this.#merged, former: [...this.contingents.former.keys()] } })
   }
 }

@@ -219,13 +219,8 @@ export class Items {
     return [...newer.values()].filter(item => this.get(item.key) === item)
   }
 
-  /** Removes an item without a trace: if somebody else has it, it may come back. */
-  remove (key: ItemKey): void {
-    this.#remove(key)
-  }
-
   #set (item: Item): void {
-    this.#remove(item.key)
+    this.remove(item.key)
     const { items } = this.#changed(item.key)
     items.set(item.key, item)
     this.#size++
@@ -245,7 +240,8 @@ export class Items {
     }
   }
 
-  #remove (key: ItemKey): void {
+  /** Removes an item without a trace: if somebody else has it, it may come back. */
+  remove (key: ItemKey): void {
     const item = this.get(key)
 
     if (item == null) {
@@ -288,7 +284,7 @@ export class Items {
       const oldest = this.#tombstones.shift()
 
       if (oldest != null && this.get(oldest.key) === oldest) {
-        this.#remove(oldest.key)
+        this.remove(oldest.key)
       }
     }
 

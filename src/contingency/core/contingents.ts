@@ -223,7 +223,7 @@ export class Contingents {
     const stay = [...named].filter(([peer, contingent]) => this.#isFit(peer, contingent))
       .sort((a, b) => Number(b[1].receipt != null) - Number(a[1].receipt != null)).map(([peer]) => peer).slice(0, copies)
     const next = stay.length < copies ? [...stay, ...this.#others(stay)].slice(0, copies) : stay
-    const rest = [...named.keys()].filter(peer => !next.includes(peer) && !this.#refusals.isSaid(peer))
+    const rest = [...named.keys()].filter(peer => !next.includes(peer) && !this.#refusals.hasSaidNo(peer))
 
     return [...next, ...rest.slice(0, copies - next.length)]
   }

@@ -23,7 +23,7 @@ export class Refusals {
   }
 
   /** `true` for who has refused, and did not just say nothing. */
-  isSaid (peer: PeerKey): boolean {
+  hasSaidNo (peer: PeerKey): boolean {
     return this.has(peer) && this.#refusals.get(peer)?.reason !== 'silent'
   }
 

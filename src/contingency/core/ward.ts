@@ -41,7 +41,7 @@ export class Ward {
   #epoch: number
 
   /** The same, of which nothing is missing here: only that is on record, or what was about to be merged before a crash would be signed away after it. */
-  #merged: number
+  #mergedEpoch: number
 
   /** `true` if others know an assignment that is as new as the one that was signed last, or newer. */
   #stale = false
@@ -59,7 +59,7 @@ export class Ward {
     this.#merges = new Merges(peers, out)
     this.contingents = new Contingents({ ...init, ward: init.self, spares: peer => this.#merges.spares(peer) })
     this.#epoch = record?.epoch ?? 0
-    this.#merged = this.#epoch
+    this.#mergedEpoch = this.#epoch
     this.#assignment = record?.assignment
     this.contingents.name(record?.assignment?.contingents ?? [])
     record?.former.forEach(peer => { this.contingents.remember(peer) })
@@ -110,7 +110,7 @@ export class Ward {
 
     if (assignment.epoch === this.#epoch + 1) {
       this.#epoch = assignment.epoch
-      this.#merged = assignment.epoch
+      this.#mergedEpoch = assignment.epoch
       this.#assignment = assignment
       this.contingents.name(assignment.contingents)
       this.contingents.renew(assignment.root)
@@ -126,8 +126,8 @@ export class Ward {
   merged (root: string, ok: boolean): void {
     this.#merges.merged(root, ok)
 
-    if (ok && !this.#merges.isMissing && this.#merged < this.#epoch) {
-      this.#merged = this.#epoch
+    if (ok && !this.#merges.isMissing && this.#mergedEpoch < this.#epoch) {
+      this.#mergedEpoch = this.#epoch
       this.#save()
     }
 
@@ -239,7 +239,7 @@ export class Ward {
       this.#assignment = isMine ? assignment : this.#assignment
       this.#stale = !isMine
       this.#epoch = assignment.epoch
-      this.#merged = isMine ? assignment.epoch : this.#merged
+      this.#mergedEpoch = isMine ? assignment.epoch : this.#mergedEpoch
       this.contingents.name(assignment.contingents)
       this.contingents.renew(assignment.root)
       this.#save()
@@ -299,6 +299,6 @@ export class Ward {
   }
 
   #save (): void {
-    this.#init.out.put({ type: 'save-ward', record: { assignment: this.#assignment, epoch: this.#merged, former: [...this.contingents.former.keys()] } })
+    this.#init.out.put({ type: 'save-ward', record: { assignment: this.#assignment, epoch: this.#mergedEpoch, former: [...this.contingents.former.keys()] } })
   }
 }

@@ -87,10 +87,7 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
   }
 
   status (): ContingencyStatus {
-    const { core, own, wards } = this.#assertRunning()
-    const { copies, room } = this.#options
-
-    return describe({ core, own, wards, copies, room })
+    return this.#describe(this.#assertRunning())
   }
 
   copiesOf (cid: CID): number {
@@ -113,6 +110,10 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
       this.addEventListener('contingency:protected', () => { again.resolve() }, { once: true, signal })
       await waitFor(again.promise, signal)
     }
+
+    // it is on record before anybody relies on it
+    const { assignment } = core.ward
+    await waitFor(assignment == null ? Promise.resolve() : own.promise(assignment.root), signal)
   }
 
   async recover (options: RecoverOptions = {}): Promise<Recovery> {
@@ -149,11 +150,17 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
     const inTime = await running.mayLeave(joined(running.ended.signal, { signal })).then(() => true, () => false)
     const wards = core.keeper.unfinished.map(peer => peerIdFromString(peer))
 
-    if (wards.length > 0 || !inTime) {
+    if (wards.length > 0 || !inTime || this.#describe(running).atRisk.items > 0) {
       this.safeDispatchEvent('contingency:at-risk', { detail: { wards } })
     }
 
     await running.idle()
+  }
+
+  #describe ({ core, own, wards }: Running): ContingencyStatus {
+    const { copies, room } = this.#options
+
+    return describe({ core, own, wards, copies, room })
   }
 
   #tell (event: ContingencyEvent): void {

@@ -209,7 +209,7 @@ export interface ContingencyEvents {
   /** As many members as wanted have everything that this node has. */
   'contingency:protected': CustomEvent<{ epoch: number, contingents: PeerId[] }>
 
-  /** They had, and one of them is missing, named by `peer` where it is gone; or this node stops before others have what it keeps for these wards, or its own last changes. */
+  /** They had, and one of them is missing, named by `peer` where it is gone; or this node stops before others have what it keeps for these wards, or something of its own. */
   'contingency:at-risk': CustomEvent<{ peer?: PeerId, wards: PeerId[] }>
 
   /** Others have what this node kept for a ward; it is here no more. */

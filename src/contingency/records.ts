@@ -60,11 +60,12 @@ export class ContingencyRecords {
     })
   }
 
-  async save (ward: PeerKey, { appointment: { assignment, takeover }, quota, held, goneSince }: KeptRecord): Promise<void> {
+  async save (ward: PeerKey, { appointment: { assignment, takeover }, quota, held, before, goneSince }: KeptRecord): Promise<void> {
     await this.#datastore.put(keyOf(ward), encode({
       appointment: [assignment.envelope, ...takeover == null ? [] : [takeover.envelope]],
       quota: Math.round(quota),
       held: held?.envelope,
+      before: before?.envelope,
       goneSince: goneSince == null ? undefined : Math.round(goneSince)
     }, { ignoreUndefined: true }))
   }
@@ -79,12 +80,13 @@ export class ContingencyRecords {
     for await (const { value } of this.#datastore.query({ prefix: KEPT })) {
       const record = await this.#read(value, async value => {
         const fields = parseFields(value, 'kept')
-        const held = parseOptional(fields.held, value => this.#seals.readAssignment(parseBytes(value, 'held', 1, MAX_ENVELOPE_SIZE)))
+        const [held, before] = ['held', 'before'].map(name => parseOptional(fields[name], value => this.#seals.readAssignment(parseBytes(value, name, 1, MAX_ENVELOPE_SIZE))))
 
         return {
           appointment: await trusted(parseAppointment(fields.appointment, this.#seals)),
           quota: parseInteger(fields.quota, 'quota'),
           held: held == null ? undefined : await trusted(held),
+          before: before == null ? undefined : await trusted(before),
           goneSince: parseOptional(fields.goneSince, value => parseInteger(value, 'goneSince'))
         }
       })

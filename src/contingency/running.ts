@@ -104,8 +104,7 @@ export class Running {
   async start (): Promise<void> {
     const { components: { peerId, metrics }, options: { copies, grace } } = this.#init
     const ward = await this.#records.loadWard()
-    const kept = await this.#records.load()
-    await this.wards.open(kept)
+    const kept = await this.wards.open(await this.#records.load())
     this.core = new ContingencyCore({
       self: peerId.toString(),
       random: Math.random,
@@ -113,7 +112,7 @@ export class Running {
       grace,
       wallClock: Date.now,
       ward,
-      kept: kept.map(record => this.wards.isWhole(record) ? record : { ...record, held: undefined })
+      kept
     })
     await this.own.open()
     this.#driver = new Driver<ContingencyInput, ContingencyOutput>({

@@ -8,6 +8,7 @@
 import { CID } from 'multiformats/cid'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Blocks } from './blocks.ts'
+import type { Assignment } from './core/messages.ts'
 import type { ContingencyOutput, KeptRecord } from './core/outbox.ts'
 import type { Contents, Fetching, SnapshotToFetch } from './fetching.ts'
 import type { KeptEntry } from './index.ts'
@@ -52,27 +53,36 @@ export class Wards {
     this.#init = init
   }
 
-  /** Reads what is here of what was kept before. */
-  async open (records: KeptRecord[]): Promise<void> {
-    for (const { held, quota } of records) {
-      if (held != null) {
-        const shelf = this.#shelf(held.ward)
+  /** Reads what is here of what was kept before; returns the records without what is not here, or not all of it. */
+  async open (records: KeptRecord[]): Promise<KeptRecord[]> {
+    const open: KeptRecord[] = []
 
-        try {
-          shelf.contents = await this.#init.fetching.readAll({ root: held.root, rootSize: held.rootSize, quota })
-          shelf.needed = shelf.contents.cids
-        } catch (err) {
-          this.#init.log.error('what was kept for %s cannot be read - %e', held.ward, err)
-        }
-      }
+    for (const record of records) {
+      const [held, before] = [await this.#read(record, record.held), await this.#read(record, record.before)]
+      const shelf = this.#shelf(record.appointment.assignment.ward)
+      shelf.contents = held
+      shelf.needed = new Set([...held?.cids ?? [], ...before?.cids ?? []])
+      open.push({ ...record, held: this.#isWhole(held) ? record.held : undefined, before: this.#isWhole(before) ? record.before : undefined })
     }
+
+    return open
   }
 
-  /** `true` if all is here that is said to be kept by a record. */
-  isWhole ({ held }: KeptRecord): boolean {
-    const needed = held == null ? undefined : this.#shelves.get(held.ward)?.contents?.cids
+  #isWhole (contents?: Contents): boolean {
+    return contents != null && [...contents.cids].every(cid => this.#init.blocks.has(CID.parse(cid)))
+  }
 
-    return needed != null && [...needed].every(cid => this.#init.blocks.has(CID.parse(cid)))
+  /** What a snapshot holds, as far as its root and its pages are here. */
+  async #read ({ quota }: KeptRecord, assignment?: Assignment): Promise<Contents | undefined> {
+    if (assignment == null) {
+      return undefined
+    }
+
+    try {
+      return await this.#init.fetching.readAll({ root: assignment.root, rootSize: assignment.rootSize, quota })
+    } catch (err) {
+      this.#init.log.error('what was kept for %s cannot be read - %e', assignment.ward, err)
+    }
   }
 
   /** `true` if a ward needs bytes, or will. */

@@ -156,6 +156,33 @@ describe('contingency between nodes', function () {
     })
   }
 
+  it('deletes nothing of a ward that is just back when it restarts', async () => {
+    const disk = emptyDisk()
+    const [ada] = await colony(1)
+    const privateKey = await generateKeyPair('Ed25519')
+    const ben = await make({ ...disk, privateKey })
+    await together(ada, ben)
+    const { cid: film } = await shareBytes(ada, bytesOf(1000), 'film')
+    await until(() => ada.services.contingency.copiesOf(film) === 1)
+    await crash(ben)
+    await until(() => ada.services.membership.get(ben.peerId)?.state !== 'alive')
+    await ada.services.catalog.unshare(film)
+    const { cid: song } = await shareBytes(ada, bytesOf(500), 'song')
+
+    const again = await make({ ...disk, privateKey })
+    await together(ada, again)
+    await until(() => ada.services.contingency.copiesOf(song) === 1)
+    // what a crash left behind is deleted at the next start
+    const { cid: stray } = await shareBytes({ services: { catalog: again.services.kept } } as unknown as Ward, bytesOf(77), 'stray')
+    expect(await has(again, film)).to.equal(true)
+    await crash(again)
+
+    const third = await make({ ...disk, privateKey })
+    await until(async () => !await has(third, stray))
+    expect(await has(third, film)).to.equal(true)
+    expect(await has(third, song)).to.equal(true)
+  })
+
   it('moves on what a contingent keeps before it leaves', async () => {
     const peers = await colony(4)
     const [ada, ...others] = peers
@@ -218,6 +245,25 @@ describe('contingency between nodes', function () {
     expect(back.services.transfer.downloaded).to.equal(0)
   })
 
+  it('is announced by who keeps it only while the ward is gone, and only what others can use', async () => {
+    const disk = { ...emptyDisk(), privateKey: await generateKeyPair('Ed25519') }
+    const [ada, ben] = [await make(disk), await make()]
+    const told: string[] = []
+    ben.contentRouting.provide = async cid => { told.push(`announces ${cid}`) }
+    ben.contentRouting.cancelReprovide = async cid => { told.push(`withdraws ${cid}`) }
+    await together(ada, ben)
+    const { cid } = await shareBytes(ada, bytesOf(70_000), 'film')
+    await ada.services.contingency.vault.put('diary', bytesOf(500))
+    await until(() => ben.services.contingency.status().wards[0]?.complete && ada.services.contingency.copiesOf(cid) === 1)
+    await crash(ada)
+    await until(() => told.length > 0)
+    const back = await make(disk)
+    await together(back, ben)
+    await until(() => told.length > 1)
+
+    expect(told).to.deep.equal([`announces ${cid}`, `withdraws ${cid}`])
+  })
+
   it('keeps values of the vault, replaces and deletes them, and gives them to nobody else', async () => {
     const [ada, ben, cleo] = await colony(3)
     const { vault } = ada.services.contingency
@@ -252,6 +298,24 @@ describe('contingency between nodes', function () {
       await nodes.end()
     }
   })
+
+  const DEPARTURES: Array<[string, number, number, number]> = [['nobody has what it has', 1, 1, 1], ['another has what it has', 2, 1, 0], ['it has nothing', 1, 0, 0]]
+
+  for (const [what, size, count, risks] of DEPARTURES) {
+    it(`${risks === 0 ? 'names no risk' : 'says that its own data is at risk'} when it leaves and ${what}`, async () => {
+      const [ada] = await colony(size)
+      let told = 0
+      ada.services.contingency.addEventListener('contingency:at-risk', () => { told++ })
+
+      for (let i = 0; i < count; i++) {
+        const { cid } = await shareBytes(ada, bytesOf(1000))
+        await until(() => ada.services.contingency.copiesOf(cid) === size - 1)
+      }
+
+      await ada.services.contingency.leave()
+      expect(told).to.equal(risks)
+    })
+  }
 
   it('goes on when a record could not be saved', async () => {
     const disk = emptyDisk()

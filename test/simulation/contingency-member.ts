@@ -72,8 +72,7 @@ export class SimKeeper {
     this.hasLeft = false
     this.#leaving = false
     this.disk = disk
-    // what a crash left behind
-    disk.copies.forEach((_, ward) => disk.kept.has(ward) || disk.copies.delete(ward))
+    this.#sweep()
     this.serving.clear()
     this.#timers.clear()
     this.#fetches.clear()
@@ -168,7 +167,7 @@ export class SimKeeper {
       case 'take-over': this.tell({ type: 'taken-over', takeover: { ...output.takeover, envelope: SIGNED }, assignment: output.assignment }); break
       case 'merge': this.#merge(output.assignment, output.sources); break
       case 'fetch': this.#fetch(output); break
-      case 'tidy': world.onDelete(this, output.ward, () => { this.#tidy(output.ward, output.root) }); break
+      case 'tidy': world.onDelete(this, output.ward, () => { this.#keepOnly(output.ward, [output.root]) }); break
       case 'drop':
         this.#fetches.set(output.ward, (this.#fetches.get(output.ward) ?? 0) + 1)
         world.onDelete(this, output.ward, () => { disk.copies.delete(output.ward) })
@@ -186,11 +185,22 @@ export class SimKeeper {
     }
   }
 
-  #tidy (ward: PeerKey, root: string): void {
-    const wanted = this.#world.roots.get(root) as Map<string, Datum>
+  /** Deletes what a crash left behind, unless it may be part of something that is not complete yet. */
+  #sweep (): void {
+    const { kept, copies } = this.disk
+    const isComplete = [...kept.values()].every(({ appointment, held }) => held?.root === appointment.assignment.root)
+
+    for (const ward of isComplete ? copies.keys() : []) {
+      this.#world.onDelete(this, ward, () => { this.#keepOnly(ward, [kept.get(ward)?.held?.root ?? []].flat()) })
+    }
+  }
+
+  /** Deletes what is in none of these snapshots. */
+  #keepOnly (ward: PeerKey, roots: string[]): void {
+    const wanted = roots.map(root => this.#world.roots.get(root) as Map<string, Datum>)
     const copies = this.disk.copies.get(ward)
     copies?.forEach(name => {
-      if (wanted.get(name)?.gone !== false) {
+      if (!wanted.some(items => items.get(name)?.gone === false)) {
         copies.delete(name)
       }
     })

@@ -4,7 +4,7 @@ import { ContingencyCore } from '../../src/contingency/core/contingency.ts'
 import { seededRandom } from '../../src/random.ts'
 import type { Kept } from '../../src/contingency/core/kept.ts'
 import type { Appointment, Assignment, Message, Receipt } from '../../src/contingency/core/messages.ts'
-import type { ContingencyInput, ContingencyOutput } from '../../src/contingency/core/outbox.ts'
+import type { ContingencyInput, ContingencyOutput, KeptRecord } from '../../src/contingency/core/outbox.ts'
 
 const ENVELOPE = new Uint8Array(1)
 const ROOT = 'root'
@@ -26,11 +26,20 @@ class Node {
   now = 0
   wall = 1e12
   outputs: ContingencyOutput[] = []
-  readonly core = new ContingencyCore({ self: 'self', random: seededRandom(1), copies: 2, grace: 60_000, wallClock: () => this.wall + this.now })
+  readonly records = new Map<string, KeptRecord>()
+  core: ContingencyCore
 
   constructor (...members: string[]) {
-    this.tell({ type: 'room', bytes: 1e6, wards: 100 })
+    this.core = this.restart()
     members.forEach(peer => { this.see(peer) })
+  }
+
+  /** Begins again with what is on record of its wards. */
+  restart (): ContingencyCore {
+    this.core = new ContingencyCore({ self: 'self', random: seededRandom(1), copies: 2, grace: 60_000, wallClock: () => this.wall + this.now, kept: [...this.records.values()] })
+    this.tell({ type: 'room', bytes: 1e6, wards: 100 })
+
+    return this.core
   }
 
   see (peer: string, state: 'alive' | 'down' = 'alive'): void {
@@ -41,7 +50,9 @@ class Node {
     for (const output of this.core.handle(input, this.now)) {
       this.outputs.push(output)
 
-      if (output.type === 'assign') {
+      if (output.type === 'save') {
+        this.records.set(output.ward, output.record)
+      } else if (output.type === 'assign') {
         this.tell({ type: 'assigned', assignment: { ...output.assignment, envelope: ENVELOPE } })
       } else if (output.type === 'take-over') {
         this.tell({ type: 'taken-over', assignment: output.assignment, takeover: { ...output.takeover, envelope: ENVELOPE } })
@@ -155,6 +166,20 @@ describe('contingency core: a ward that is back', () => {
     node.wait(1_000)
     expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'merged', quota: 1000 })
     expect(node.count('tidy')).to.equal(1)
+  })
+
+  it('has nothing deleted by who restarts in that time, and is told of what it had first', () => {
+    const node = greeted()
+    node.keep({ assignment: assignment('w', 2, ['self', 'b'], 'blind') })
+    node.outputs = []
+    node.restart()
+    node.see('w')
+    expect(node.outputs.flatMap(output => output.type === 'send' && output.message.type === 'keep' ? [output.message.held?.root] : [])).to.deep.equal([ROOT])
+    node.wait(RETURN_PAUSE - 500)
+    expect(node.count('tidy')).to.equal(0)
+    node.wait(1_000)
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'blind', quota: 1000 })
+    expect(node.records.get('w')).to.deep.include({ before: undefined })
   })
 
   it('has nobody let go before either', () => {

@@ -37,8 +37,8 @@ export class Kept {
   #sources: PeerKey[] = []
   #leaving = false
 
-  /** Whether there is something that the newest of what is held does not need. */
-  #untidy = false
+  /** What was held when the ward came back, or longer ago, and is here until it is certain that the ward needs none of it. */
+  #before?: Assignment
 
   /** When it says again that it is about to go, in ms. */
   #sayLeaving = 0
@@ -49,6 +49,7 @@ export class Kept {
     this.appointment = record.appointment
     this.quota = record.quota
     this.held = record.held
+    this.#before = record.before
     this.#fetching = new Fetching(init.out)
     this.#absence = new Absence(init, this.ward, record.held == null, record.goneSince)
     this.#deputy = new Deputy(init, this.appointment)
@@ -273,11 +274,13 @@ export class Kept {
       }
 
       if (this.#greeting.isDue(this.#absence.isWardHere, out.now)) {
-        out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.held })
+        out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.#before ?? this.held })
       }
     }
 
-    this.#tidy()
+    if (this.held != null && this.#before != null && this.#absence.mayDelete) {
+      this.#tidy(this.held)
+    }
 
     if (this.#fetching.again <= out.now) {
       this.#fetch()
@@ -306,22 +309,25 @@ export class Kept {
     }
   }
 
-  /** Deletes what is not needed any more. */
-  #tidy (isHarmless = false): void {
-    if (this.#untidy && this.held != null && (isHarmless || this.#absence.mayDelete)) {
-      this.#untidy = false
-      this.#init.out.put({ type: 'tidy', ward: this.ward, root: this.held.root, quota: this.quota })
-    }
+  /** Deletes what the newest of what is held does not need, once that may be. */
+  #tidy (held: Assignment): void {
+    this.#before = undefined
+    this.#save()
+    this.#init.out.put({ type: 'tidy', ward: this.ward, root: held.root, quota: this.quota })
   }
 
   /** Everything of what was fetched is here: all who wait for it are told. */
   #complete (fetched: Assignment): void {
     const { self, peers, out } = this.#init
-    const isFirst = this.held == null
+    const before = this.#before ?? this.held
     this.held = fetched
-    this.#save()
-    this.#untidy = true
-    this.#tidy(isFirst)
+
+    if (before == null || this.#absence.mayDelete) {
+      this.#tidy(fetched)
+    } else {
+      this.#before = before
+      this.#save()
+    }
 
     for (const peer of new Set(this.isComplete && this.isNamed ? [this.ward, this.boss, ...keepersOf(this.appointment)] : [])) {
       if (peer !== self && peers.isHere(peer)) {
@@ -358,7 +364,7 @@ export class Kept {
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
       isWardHere ? this.#greeting.at : Infinity,
-      isWardHere && this.#untidy ? Math.max(out.now + 1, this.#absence.deletesAt) : Infinity,
+      isWardHere && this.#before != null ? Math.max(out.now + 1, this.#absence.deletesAt) : Infinity,
       this.#isActing ? this.#deputy.due(this.#situation) : Infinity,
       this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )
@@ -366,6 +372,6 @@ export class Kept {
 
   #save (): void {
     const { appointment, quota, held } = this
-    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, goneSince: this.#absence.since } })
+    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, before: this.#before, goneSince: this.#absence.since } })
   }
 }

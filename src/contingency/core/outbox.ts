@@ -33,6 +33,9 @@ export interface KeptRecord {
   /** What is here, complete and checked: the last of the ward's assignments of which that was so. */
   held?: Assignment
 
+  /** What was held before, and is not to be deleted yet. */
+  before?: Assignment
+
   /** Since when the ward is gone, in ms since 1970, if it is. */
   goneSince?: number
 }

@@ -14,6 +14,9 @@ export interface AnnouncerInit {
   /** Tells the world that this node has a content. */
   announce (cid: CID, signal: AbortSignal): Promise<void>
 
+  /** Tells it no more; what was told before is forgotten in time. */
+  withdraw (cid: CID, signal: AbortSignal): Promise<void>
+
   /** `true` while there is something more urgent to do. */
   isBusy (): boolean
   log: Logger
@@ -50,15 +53,30 @@ export class Announcer {
     this.#run()
   }
 
-  /** It is not here any more. What was announced is forgotten by others in time. */
+  /** It is not here any more. What was announced is not announced again, and others forget it in time. */
   remove (cid: CID): void {
-    this.#waiting.delete(String(cid))
+    // what is being announced just now is among those that wait, and is withdrawn after that
+    if (!this.#waiting.delete(String(cid)) && this.#started) {
+      void this.#withdraw(cid)
+    }
+  }
+
+  async #withdraw (cid: CID): Promise<void> {
+    try {
+      await this.#init.withdraw(cid, this.#stopped.signal)
+    } catch (err) {
+      this.#init.log('could not withdraw %c - %e', cid, err)
+    }
   }
 
   #run (): void {
-    if (this.#started && !this.#running) {
+    if (this.#started && !this.#running && this.#waiting.size > 0) {
       this.#running = true
-      void this.#announceAll(this.#stopped.signal).catch(() => {}).finally(() => { this.#running = false })
+      void this.#announceAll(this.#stopped.signal).catch(() => {}).finally(() => {
+        this.#running = false
+        // what came since the last was announced, or the node was started again
+        this.#run()
+      })
     }
   }
 
@@ -66,14 +84,24 @@ export class Announcer {
     for (const [key, cid] of this.#waiting) {
       await delay(this.#init.isBusy() ? 10 * ANNOUNCE_INTERVAL : ANNOUNCE_INTERVAL, { signal })
 
+      if (!this.#waiting.has(key)) {
+        continue
+      }
+
       try {
         await this.#init.announce(cid, AbortSignal.any([signal, AbortSignal.timeout(ANNOUNCE_TIMEOUT)]))
-        this.#waiting.delete(key)
+
+        if (!this.#waiting.delete(key)) {
+          await this.#withdraw(cid)
+        }
       } catch (err) {
         this.#init.log('could not announce %c - %e', cid, err)
+
         // again, after all others
-        this.#waiting.delete(key)
-        this.#waiting.set(key, cid)
+        if (this.#waiting.delete(key)) {
+          this.#waiting.set(key, cid)
+        }
+
         await delay(RETRY_INTERVAL, { signal })
       }
     }

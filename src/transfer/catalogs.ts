@@ -6,14 +6,20 @@
  */
 
 import { optionalComponent } from '../components.ts'
-import type { CatalogName, TransferCatalog, TransferComponents, TransferContent } from './index.ts'
+import type { CatalogName, TransferCatalog, TransferComponents, TransferContent, TransferEntries } from './index.ts'
 import type { Entry } from '../content/entry.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
-/** Told of what is added to any of the catalogs, and removed from any. */
+/** Told of what becomes of entries. */
 export interface CatalogsListener {
-  added (event: CustomEvent<Entry>): void
+  /** This node shares it, or answers for who did and is gone. */
+  offered (event: CustomEvent<Entry>): void
+
+  /** That is over. */
+  withdrawn (event: CustomEvent<Entry>): void
+
+  /** It is in one of the catalogs no more. */
   removed (event: CustomEvent<Entry>): void
 }
 
@@ -26,11 +32,16 @@ export function partKey (cid: CID, into: CatalogName): string {
 export class Catalogs {
   readonly #catalogs = new Map<CatalogName, TransferCatalog>()
 
-  constructor (components: Pick<TransferComponents, 'catalog' | 'kept'>) {
-    const { catalog, kept } = {
+  /** What others may find here; most of what is kept concerns only those for whom it is. */
+  readonly #offered: TransferEntries[]
+
+  constructor (components: Pick<TransferComponents, 'catalog' | 'kept' | 'contingency'>) {
+    const { catalog, kept, contingency } = {
       catalog: optionalComponent(() => components.catalog),
-      kept: optionalComponent(() => components.kept)
+      kept: optionalComponent(() => components.kept),
+      contingency: optionalComponent(() => components.contingency)
     }
+    this.#offered = [catalog ?? [], contingency ?? []].flat()
 
     // what the node shares itself is looked at first
     if (catalog != null) {
@@ -43,16 +54,18 @@ export class Catalogs {
   }
 
   /** Begins to listen to all of them; returns what ends that. */
-  listen ({ added, removed }: CatalogsListener): () => void {
-    this.#catalogs.forEach(catalog => {
-      catalog.addEventListener('entry:added', added)
-      catalog.addEventListener('entry:removed', removed)
+  listen ({ offered, withdrawn, removed }: CatalogsListener): () => void {
+    this.#catalogs.forEach(catalog => { catalog.addEventListener('entry:removed', removed) })
+    this.#offered.forEach(source => {
+      source.addEventListener('entry:added', offered)
+      source.addEventListener('entry:removed', withdrawn)
     })
 
     return () => {
-      this.#catalogs.forEach(catalog => {
-        catalog.removeEventListener('entry:added', added)
-        catalog.removeEventListener('entry:removed', removed)
+      this.#catalogs.forEach(catalog => { catalog.removeEventListener('entry:removed', removed) })
+      this.#offered.forEach(source => {
+        source.removeEventListener('entry:added', offered)
+        source.removeEventListener('entry:removed', withdrawn)
       })
     }
   }
@@ -62,10 +75,10 @@ export class Catalogs {
     return this.#catalogs.get(name)
   }
 
-  /** All entries. */
-  * entries (): Generator<Entry> {
-    for (const catalog of this.#catalogs.values()) {
-      yield * catalog.entries()
+  /** All entries that others may find here. */
+  * offered (): Generator<Entry> {
+    for (const source of this.#offered) {
+      yield * source.entries()
     }
   }
 

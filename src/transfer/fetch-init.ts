@@ -9,7 +9,7 @@ import type { Logger } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
 /** What a `Fetch` works with. */
-export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded'> {
+export interface FetchInit extends Omit<FinderInit, 'onTick' | 'isExcluded' | 'isServed'> {
   cid: CID
 
   /** Which catalog it is for, and the key of its part. */

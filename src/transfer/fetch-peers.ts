@@ -12,6 +12,9 @@ import type { DownloadUsers } from './users.ts'
 import type { Manifest } from '../content/index.ts'
 import type { PeerKey } from '../core.ts'
 
+/** A download in the background looks for nobody else while bytes come; when none did for so long, in ms, it does. */
+const SERVED_TIME = 5_000
+
 /** How far a download is. */
 export interface FetchState {
   /** Known as soon as all interior nodes are here. */
@@ -52,7 +55,11 @@ export class FetchPeers {
   constructor (init: FetchPeersInit) {
     this.#init = init
     this.#background = init.background
-    this.#finder = new Finder({ ...init, isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer) })
+    this.#finder = new Finder({
+      ...init,
+      isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer),
+      isServed: () => this.#background && this.size > 0 && performance.now() - init.meter.bytesAt < SERVED_TIME
+    })
   }
 
   /** Whether they are told that the download gives way to others. */

@@ -18,6 +18,9 @@ export interface FinderInit {
   /** `true` for who must not be asked. */
   isExcluded (peer: PeerKey): boolean
 
+  /** `true` while those who are known are enough, and a lookup would be a burden to others for nothing. */
+  isServed (): boolean
+
   /** Called now and then, about twice a second. */
   onTick (): void
 }
@@ -158,7 +161,7 @@ export class Finder {
       return
     }
 
-    if (now >= this.#nextLookup && !this.#looking) {
+    if (now >= this.#nextLookup && !this.#looking && !this.#init.isServed()) {
       this.#nextLookup = now + LOOKUP_INTERVAL
       void this.#lookup()
     }

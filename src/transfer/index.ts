@@ -46,7 +46,8 @@
  *
  * With a `catalog` among the components, what is shared is served, and what
  * was fetched is shared; without one, only the pieces of running downloads
- * are. What a second catalog, `kept`, has is served as well. With a content routing, such as a DHT, contents are announced there and
+ * are. What a second catalog, `kept`, has is served as well. With a content routing, such as a DHT, contents are announced there
+ * (of those that are kept, only what `contingency` answers for, since who shared it is gone) and
  * holders are found there.
  *
  * @module
@@ -127,13 +128,7 @@ export interface TransferContent {
 export type CatalogName = 'catalog' | 'kept'
 
 /** A catalog, as transfer uses it. */
-export interface TransferCatalog extends TypedEventTarget<{
-  'entry:added': CustomEvent<Entry>
-  'entry:removed': CustomEvent<Entry>
-}> {
-  /** All entries. */
-  entries (): IterableIterator<Entry>
-
+export interface TransferCatalog extends TransferEntries {
   /** Entries of one content. */
   get (cid: CID): Entry[]
 
@@ -145,6 +140,15 @@ export interface TransferCatalog extends TypedEventTarget<{
 
   /** Takes what was fetched. */
   add (entry: { manifest: Manifest, name: string, path?: string, location: string, version: string, synced?: Promise<void> }): Promise<Entry>
+}
+
+/** Entries that others may find here, as transfer uses them. */
+export interface TransferEntries extends TypedEventTarget<{
+  'entry:added': CustomEvent<Entry>
+  'entry:removed': CustomEvent<Entry>
+}> {
+  /** All of them. */
+  entries (): IterableIterator<Entry>
 }
 
 /** Members of the colony; membership is one that knows them. */
@@ -167,8 +171,11 @@ export interface TransferComponents {
   /** What this node shares. */
   catalog?: TransferCatalog
 
-  /** What it keeps for others: served like the rest, and not shared by itself. */
+  /** What it keeps for others: served to who asks, and told to nobody. */
   kept?: TransferCatalog
+
+  /** Of that, what it answers for since those who shared it are gone: announced like what it shares. */
+  contingency?: TransferEntries
 
   /** Who else is in the colony: they are asked for contents, besides those that are connected. */
   membership?: TransferMembership

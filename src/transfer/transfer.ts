@@ -69,6 +69,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#downloads = this.#makeDownloads(count)
     this.#announcer = new Announcer({
       announce: async (cid, signal) => { await components.contentRouting.provide(cid, { signal }) },
+      withdraw: async (cid, signal) => { await components.contentRouting.cancelReprovide(cid, { signal }) },
       isBusy: () => this.#swarms.fetches.length > 0,
       log: this.#log
     })
@@ -85,7 +86,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
   async start (): Promise<void> {
     this.#started = true
     this.#catalogs = new Catalogs(this.#components)
-    this.#unlisten = this.#catalogs.listen({ added: this.#onAdded, removed: this.#onRemoved })
+    this.#unlisten = this.#catalogs.listen({ offered: this.#onOffered, withdrawn: this.#onWithdrawn, removed: this.#onRemoved })
     await this.#components.registrar.handle(this.#protocol, this.#onStream, {
       maxInboundStreams: MAX_STREAMS,
       maxOutboundStreams: MAX_STREAMS
@@ -96,12 +97,12 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     })
   }
 
-  /** Once the node is up, what was shared before is announced. */
+  /** Once the node is up, it is announced what was shared before. */
   afterStart (): void {
     if (this.#init.announce !== false) {
       this.#announcer.start()
 
-      for (const { cid } of this.#catalogs.entries()) {
+      for (const { cid } of this.#catalogs.offered()) {
         this.#announcer.add(cid)
       }
     }
@@ -243,9 +244,16 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#lines.accept(stream, connection)
   }
 
-  readonly #onAdded = ({ detail: { cid } }: CustomEvent<Entry>): void => {
+  readonly #onOffered = ({ detail: { cid } }: CustomEvent<Entry>): void => {
     if (this.#init.announce !== false) {
       this.#announcer.add(cid)
+    }
+  }
+
+  readonly #onWithdrawn = ({ detail: { cid } }: CustomEvent<Entry>): void => {
+    // while two wards that have the same are gone, one that comes back withdraws it for both; it has it itself
+    if (this.#init.announce !== false && (this.#catalogs.named('catalog')?.get(cid) ?? []).length === 0) {
+      this.#announcer.remove(cid)
     }
   }
 
@@ -255,7 +263,6 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     if (this.#catalogs.has(cid)) {
       void swarm?.reopen()
     } else {
-      this.#announcer.remove(cid)
       swarm?.close()
     }
   }

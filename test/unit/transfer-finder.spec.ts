@@ -9,6 +9,7 @@ describe('transfer: finder', () => {
       connect: async () => {},
       async * lookup () {},
       isExcluded: () => true,
+      isServed: () => false,
       onTick: () => {}
     })
 
@@ -18,6 +19,28 @@ describe('transfer: finder', () => {
     }
 
     expect(finder.size).to.equal(MAX_SOURCES)
+    finder.stop()
+  })
+
+  it('looks for others only while those it knows are not enough', () => {
+    let lookups = 0
+    let isServed = true
+    const finder = new Finder({
+      connect: async () => {},
+      async * lookup () {
+        lookups++
+        yield * []
+      },
+      isExcluded: () => false,
+      isServed: () => isServed,
+      onTick: () => {}
+    })
+
+    finder.start()
+    expect(lookups).to.equal(0)
+    isServed = false
+    finder.add({ holder: 'peer' as unknown as PeerId })
+    expect(lookups).to.equal(1)
     finder.stop()
   })
 })

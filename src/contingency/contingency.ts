@@ -126,7 +126,7 @@ export class ContingencyService extends TypedEventEmitter<ContingencyEvents> imp
       catalog: running.catalog,
       items: own.items,
       blocks,
-      isKnown: () => running.merged > 0 || core.ward.assignment != null,
+      isKnown: () => running.hasMerged || core.ward.assignment != null,
       isMerging: () => core.ward.isMerging,
       sources: () => running.sources(),
       report: (type, detail) => { onProgress?.(new CustomProgressEvent(type, detail) as Parameters<NonNullable<RecoverOptions['onProgress']>>[0]) }

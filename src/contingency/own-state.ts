@@ -10,30 +10,25 @@
  * @module
  */
 
-import { CID } from 'multiformats/cid'
-import { inParallel } from '../parallel.ts'
-import { CHANGE_DELAY, LOSS_PATIENCE, MAX_CHANGE_DELAY } from './constants.ts'
+import { LOSS_PATIENCE } from './constants.ts'
 import { entryItem, entryKey } from './item-codec.ts'
 import { ItemRecords } from './item-records.ts'
 import { Items } from './items.ts'
 import { Losses } from './losses.ts'
+import { OwnSnapshots } from './own-snapshots.ts'
 import { selectItems } from './selection.ts'
-import { buildSnapshot } from './snapshot.ts'
 import type { Blocks } from './blocks.ts'
 import type { ContingencyCatalog } from './components.ts'
 import type { Snapshot as CoreSnapshot } from './core/outbox.ts'
 import type { EntryItem, Item, ItemKey, VaultItem } from './items.ts'
-import type { Snapshot } from './snapshot.ts'
 import type { VaultBackend } from './vault.ts'
 import type { Entry } from '../content/entry.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
+import type { CID } from 'multiformats/cid'
 
 /** That of a change of which nobody was asked to keep anything before. */
 const FIRST_VERSION = 1
-
-/** Blocks of a snapshot that are written at once. */
-const CONCURRENCY = 16
 
 export interface OwnStateInit {
   datastore: Datastore
@@ -57,32 +52,19 @@ export interface OwnStateInit {
 export class OwnState implements VaultBackend {
   readonly items = new Items()
   readonly #init: OwnStateInit
-
   readonly #records: ItemRecords
-
-  /** The last snapshots, by their roots: the highest version in each, and what has changed since. */
-  readonly #recent = new Map<string, { newest: number, changed: Set<ItemKey> }>()
+  readonly #snapshots: OwnSnapshots
 
   /** Entries whose bytes are gone, until they are told to be removed. */
   readonly #lost = new WeakSet<Entry>()
   readonly #losses = new Losses(LOSS_PATIENCE, key => { this.#giveUp(key) })
-  #snapshot?: Snapshot
-  #timer?: ReturnType<typeof setTimeout>
-  #changedAt?: number
-  #publishing?: Promise<void>
-
-  /** Why the last snapshot could not be made. */
-  #failure?: Error
-  #again = false
   #closed = false
 
   constructor (init: OwnStateInit) {
     this.#init = init
     this.#records = new ItemRecords(init.datastore, this.items, init.log)
+    this.#snapshots = new OwnSnapshots({ ...init, items: this.items, write: async () => this.#records.write() })
   }
-
-  /** The blocks of the last snapshot, and of the one before, which somebody may be fetching. */
-  readonly blocks: Array<Set<string>> = []
 
   /** Reads what there was, and brings it in line with the catalog. */
   async open (): Promise<void> {
@@ -107,12 +89,11 @@ export class OwnState implements VaultBackend {
   async close (): Promise<void> {
     const { catalog, log } = this.#init
     this.#closed = true
-    clearTimeout(this.#timer)
     this.#losses.close()
     catalog?.removeEventListener('entry:added', this.#onAdded)
     catalog?.removeEventListener('entry:lost', this.#onLost)
     catalog?.removeEventListener('entry:removed', this.#onRemoved)
-    await this.#publishing
+    await this.#snapshots.close()
     await this.#records.write().catch((err: unknown) => { log.error('could not keep items - %e', err) })
   }
 
@@ -123,7 +104,7 @@ export class OwnState implements VaultBackend {
   async change (item: Item): Promise<void> {
     await this.#records.put(item)
     this.items.put(item)
-    this.#changed(item.key)
+    this.#snapshots.changed(item.key)
   }
 
   async keep (_key: ItemKey, bytes: Uint8Array, options?: AbortOptions): Promise<CID> {
@@ -144,26 +125,24 @@ export class OwnState implements VaultBackend {
 
   /** `true` if this node needs bytes among those that are kept: those of its vault, and its snapshot. */
   needs (cid: CID): boolean {
-    const text = String(cid)
-
-    return this.blocks.some(blocks => blocks.has(text)) || this.items.needsForVault(cid)
+    return this.#snapshots.needs(cid) || this.items.needsForVault(cid)
   }
 
   /** `true` if the snapshot with this root holds everything there is, and nothing else. */
   isAsIn (root: string): boolean {
-    return this.#snapshot?.root.toString() === root && this.#snapshot.from.revision === this.items.revision
+    return this.#snapshots.isLast(root)
   }
 
   /** What there is now of what somebody keeps who has a snapshot up to a quota. */
   keptBy ({ root, quota }: { root: string, quota: number }): Array<EntryItem | VaultItem> {
-    const changed = this.#recent.get(root)?.changed
+    const changed = this.#snapshots.recent(root)?.changed
 
     return changed == null ? [] : selectItems(this.items.values(), quota).items.filter(({ key }) => !changed.has(key))
   }
 
   /** Somebody has all of a snapshot, or a part; resolves when that is on record. */
   async promise (root: string): Promise<void> {
-    const snapshot = this.#recent.get(root)
+    const snapshot = this.#snapshots.recent(root)
 
     if (snapshot != null) {
       this.#records.promise(snapshot.newest)
@@ -184,7 +163,7 @@ export class OwnState implements VaultBackend {
       const old = before.get(item.key)
       this.#records.promise(item.version)
       this.#records.changed(item.key)
-      this.#recent.forEach(({ changed }) => changed.add(item.key))
+      this.#snapshots.note(item.key)
 
       if (item.type === 'gone' && old?.type === 'entry' && !this.items.needs(old)) {
         await catalog?.unshare(old.cid)
@@ -206,12 +185,7 @@ export class OwnState implements VaultBackend {
    * @throws what came in the way; it is tried again later
    */
   async publish (): Promise<void> {
-    clearTimeout(this.#timer)
-    await this.#publish()
-
-    if (this.#failure != null) {
-      throw this.#failure
-    }
+    await this.#snapshots.publish()
   }
 
   readonly #onAdded = ({ detail }: CustomEvent<Entry>): void => { this.#add(detail) }
@@ -262,7 +236,7 @@ export class OwnState implements VaultBackend {
       this.#init.log.error('%s was lost before others had it', item.name)
       this.items.remove(key)
       this.#records.changed(key)
-      this.#changed(key)
+      this.#snapshots.changed(key)
     }
   }
 
@@ -287,104 +261,10 @@ export class OwnState implements VaultBackend {
     try {
       if (this.items.put(item)) {
         this.#records.changed(item.key)
-        this.#changed(item.key)
+        this.#snapshots.changed(item.key)
       }
     } catch (err) {
       this.#init.log.error('others will not keep an item - %e', err)
-    }
-  }
-
-  /** A snapshot is made when nothing has changed for a moment, or a while after the first change. */
-  #changed (key: ItemKey): void {
-    const now = performance.now()
-    this.#recent.forEach(({ changed }) => changed.add(key))
-    this.#changedAt ??= now
-    clearTimeout(this.#timer)
-
-    if (!this.#closed) {
-      this.#timer = setTimeout(() => { void this.#publish() }, Math.max(0, Math.min(CHANGE_DELAY, this.#changedAt + MAX_CHANGE_DELAY - now)))
-    }
-  }
-
-  /** One after another; whatever asks meanwhile gets one more after that. */
-  async #publish (): Promise<void> {
-    if (this.#publishing != null) {
-      this.#again = true
-      await this.#publishing
-
-      return
-    }
-
-    this.#publishing = this.#makeSnapshots()
-    await this.#publishing
-  }
-
-  async #makeSnapshots (): Promise<void> {
-    try {
-      do {
-        this.#again = false
-        await this.#makeSnapshot()
-      } while (this.#again && !this.#closed)
-
-      this.#failure = undefined
-    } catch (err) {
-      this.#failure = err as Error
-      this.#init.log.error('could not make a snapshot - %e', err)
-      this.#retry()
-    } finally {
-      this.#publishing = undefined
-    }
-  }
-
-  async #makeSnapshot (): Promise<void> {
-    const { blocks, onSnapshot } = this.#init
-    this.#changedAt = undefined
-    await this.#records.write()
-
-    // a node with nothing to keep has nothing to say
-    if (this.items.size === 0 && this.#snapshot == null) {
-      return
-    }
-
-    const snapshot = buildSnapshot(this.items, this.#snapshot)
-    this.#remember(snapshot)
-
-    await inParallel(snapshot.blocks, CONCURRENCY, async ([cid, bytes]) => {
-      if (!this.#closed && !blocks.has(CID.parse(cid))) {
-        await blocks.add(bytes)
-      }
-    })
-
-    // the next start makes it anew
-    if (this.#closed) {
-      return
-    }
-
-    if (snapshot.root.toString() !== this.#snapshot?.root.toString()) {
-      this.blocks.unshift(new Set(snapshot.blocks.keys()))
-      const old = this.blocks.length > 2 ? this.blocks.pop() : undefined
-      await Promise.all([...old ?? []].map(async cid => blocks.release(CID.parse(cid))))
-    }
-
-    this.#snapshot = snapshot
-    const rootSize = snapshot.blocks.get(snapshot.root.toString())?.byteLength ?? 0
-    onSnapshot({ root: snapshot.root.toString(), rootSize, size: this.items.bytes, items: this.items.size })
-  }
-
-  #remember ({ root, from: { newest } }: Snapshot): void {
-    this.#recent.delete(root.toString())
-    this.#recent.set(root.toString(), { newest, changed: new Set() })
-
-    // others have the last, or are about to
-    if (this.#recent.size > 3) {
-      this.#recent.delete(this.#recent.keys().next().value as string)
-    }
-  }
-
-  #retry (): void {
-    if (!this.#closed) {
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => { void this.#publish() }, MAX_CHANGE_DELAY)
     }
   }
 }

@@ -6,20 +6,19 @@
  */
 
 import { peerIdFromString } from '@libp2p/peer-id'
-import { CID } from 'multiformats/cid'
 import { optionalComponent } from '../components.ts'
-import { delay, waitFor } from '../delay.ts'
+import { waitFor } from '../delay.ts'
 import { Driver } from '../driver.ts'
 import { NotStartedError } from '../errors.ts'
 import { messageMetrics } from '../metrics.ts'
 import { Blocks } from './blocks.ts'
-import { Challenges } from './challenges.ts'
-import { contingencyProtocol, MAX_CHANGE_DELAY, MAX_STREAMS } from './constants.ts'
+import { Challenger } from './challenger.ts'
+import { contingencyProtocol, MAX_STREAMS } from './constants.ts'
 import { ContingencyCore } from './core/contingency.ts'
 import { Fetching } from './fetching.ts'
-import { selectItems } from './selection.ts'
 import { Lines } from './lines.ts'
 import { Members } from './members.ts'
+import { Merging } from './merging.ts'
 import { OwnState } from './own-state.ts'
 import { ContingencyRecords } from './records.ts'
 import { Seals } from './sealed.ts'
@@ -32,6 +31,7 @@ import type { ContingencyInit, KeptEntry } from './index.ts'
 import type { PeerKey } from '../core.ts'
 import type { Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
 
 export interface RunningInit {
   components: ContingencyComponents
@@ -50,20 +50,16 @@ export class Running {
   readonly own: OwnState
   readonly ended = new AbortController()
 
-  /** How often something was merged that others had of this node. */
-  merged = 0
-
   readonly #init: RunningInit
   readonly #protocol: string
   readonly #seals: Seals
   readonly #records: ContingencyRecords
   readonly #fetching: Fetching
   readonly #lines: Lines
-  readonly #challenges: Challenges
+  readonly #challenger: Challenger
+  readonly #merging: Merging
   readonly #members: Members
   #driver?: Driver<ContingencyInput, ContingencyOutput>
-  #challengeTimer?: ReturnType<typeof setTimeout>
-
   #mayLeave = Promise.withResolvers<void>()
   #cleaned?: Promise<void>
 
@@ -87,7 +83,8 @@ export class Running {
     })
     this.own = this.#makeOwnState()
     this.#lines = this.#makeLines()
-    this.#challenges = this.#makeChallenges()
+    this.#challenger = this.#makeChallenger()
+    this.#merging = new Merging({ own: this.own, blocks: this.blocks, fetching: this.#fetching, log, signal: this.ended.signal })
     this.#members = new Members({
       membership: init.components.membership,
       onMember: (peer, state, weight) => {
@@ -130,7 +127,7 @@ export class Running {
     // not before there is room, or it would be said that there is none
     await registrar.handle(this.#protocol, (stream, connection) => { this.#lines.accept(stream, connection) }, { maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })
     this.#offer()
-    this.#challengeLater()
+    this.#challenger.start()
     // with a hundred thousand entries this takes seconds, for which nobody has to wait
     this.#cleaned = this.#clean().catch((err: unknown) => { this.#init.log.error('could not delete what a crash left behind - %e', err) })
   }
@@ -148,9 +145,8 @@ export class Running {
     const { registrar } = this.#init.components
     this.ended.abort(new NotStartedError('Contingency has stopped'))
     this.#members.stop()
-    clearTimeout(this.#challengeTimer)
     this.#driver?.stop()
-    this.#challenges.close()
+    this.#challenger.close()
     await this.wards.close()
     await registrar.unhandle(this.#protocol)
     await this.#work
@@ -185,6 +181,11 @@ export class Running {
     const holder = peerIdFromString(peer)
 
     return { holder, addresses: this.#init.components.membership.get(holder)?.addresses }
+  }
+
+  /** `true` if something was merged that others had of this node. */
+  get hasMerged (): boolean {
+    return this.#merging.count > 0
   }
 
   /** Members that are here and may have what this node had. */
@@ -227,17 +228,17 @@ export class Running {
     })
   }
 
-  #makeChallenges (): Challenges {
-    return new Challenges({
-      random: Math.random,
+  #makeChallenger (): Challenger {
+    const { options: { challengeInterval }, log } = this.#init
+
+    return new Challenger({
+      interval: challengeInterval,
+      own: this.own,
+      contingents: () => [...this.core.ward.contingents.named].flatMap(([peer, { receipt }]) => receipt != null && this.core.peers.isHere(peer) ? { peer, receipt } : []),
       read: async (cid, offset, length) => this.#read(cid, offset, length),
       send: (to, message) => { this.#lines.send(to, message) },
-      onResult: (peer, right) => {
-        if (!right) {
-          this.#init.log.error('%s does not have what it has signed for', peer)
-          this.tell({ type: 'distrust', peer })
-        }
-      }
+      onLiar: peer => { this.tell({ type: 'distrust', peer }) },
+      log
     })
   }
 
@@ -247,8 +248,8 @@ export class Running {
     }
 
     switch (message.type) {
-      case 'challenge': void this.#challenges.answer(from, message); break
-      case 'proof': this.#challenges.take(from, message); break
+      case 'challenge': this.#challenger.answer(from, message); break
+      case 'proof': this.#challenger.take(from, message); break
       default:
         this.tell({ type: 'message', from, message })
         this.#note(message)
@@ -292,7 +293,7 @@ export class Running {
       case 'save': await this.#records.save(output.ward, output.record); break
       case 'forget': await this.#records.forget(output.ward); break
       case 'fetch': this.wards.fetch(output); break
-      case 'merge': void this.#merge(output); break
+      case 'merge': void this.#merging.merge(output).then(ok => { this.tell({ type: 'merged', root: output.assignment.root, ok }) }); break
       case 'tidy': await this.wards.tidy(output.ward); break
       case 'drop':
         await this.wards.drop(output.ward)
@@ -305,71 +306,12 @@ export class Running {
     }
   }
 
-  /** Publishes what there is, as soon as it can be written: nothing is signed without what others have before that is safe here. */
-  async #publish (): Promise<void> {
-    for (let isWritten = false; !isWritten;) {
-      try {
-        await this.own.publish()
-        isWritten = true
-      } catch (err) {
-        this.#init.log.error('could not write what others have - %e', err)
-        await delay(MAX_CHANGE_DELAY, { signal: this.ended.signal })
-      }
-    }
-  }
-
-  async #merge ({ assignment: { root, rootSize, size }, sources }: Extract<ContingencyOutput, { type: 'merge' }>): Promise<void> {
-    let ok = false
-    let blocks: Iterable<string> = []
-
-    try {
-      const onPages = (cids: Set<string>): void => { blocks = cids }
-      const { items } = await this.#fetching.readAll({ root, rootSize, quota: size, sources }, { signal: this.ended.signal, onPages })
-      await this.own.merge(items)
-      await this.#publish()
-      this.merged++
-      ok = true
-    } catch (err) {
-      this.#init.log('could not merge what others have - %e', err)
-    }
-
-    for (const cid of ok ? blocks : []) {
-      await this.blocks.release(CID.parse(cid)).catch((err: unknown) => { this.#init.log.error('could not delete %s - %e', cid, err) })
-    }
-
-    this.tell({ type: 'merged', root, ok })
-  }
-
   /** Tells others how much room there is, to the nearest power of two below, so that it does not change all the time. */
   #offer (): void {
     const { components: { membership }, options: { room }, log } = this.#init
     const free = Math.max(0, room - this.core.keeper.used)
     const storage = free === 0 ? 0 : 2 ** Math.floor(Math.log2(free))
     membership.update({ storage }).catch((err: unknown) => { log('could not say how much room there is - %e', err) })
-  }
-
-  #challengeLater (): void {
-    this.#challengeTimer = setTimeout(() => {
-      this.#challenge().catch((err: unknown) => { this.#init.log('could not ask for a proof - %e', err) })
-      this.#challengeLater()
-    }, this.#init.options.challengeInterval * (0.75 + Math.random() / 2))
-  }
-
-  /** Asks each contingent for something that is here too. */
-  async #challenge (): Promise<void> {
-    for (const [peer, { receipt }] of this.core.ward.contingents.named) {
-      // what has changed since is not what it has signed for
-      const isDue = (): boolean => receipt != null && this.own.isAsIn(receipt.root)
-
-      if (isDue() && this.core.peers.isHere(peer)) {
-        const { items } = selectItems(this.own.items.values(), receipt?.quota ?? 0)
-        const item = items.at(Math.floor(Math.random() * items.length))
-
-        if (item != null) {
-          await this.#challenges.ask(peer, item, isDue)
-        }
-      }
-    }
   }
 
   async #read (cid: CID, offset: number, length: number): Promise<Uint8Array | undefined> {

@@ -46,9 +46,10 @@
  *
  * With a `catalog` among the components, what is shared is served, and what
  * was fetched is shared; without one, only the pieces of running downloads
- * are. What a second catalog, `kept`, has is served as well. With a content routing, such as a DHT, contents are announced there
- * (of those that are kept, only what `contingency` answers for, since who shared it is gone) and
- * holders are found there.
+ * are. What a second catalog, `kept`, has is served as well. With a content
+ * routing, such as a DHT, contents are announced there and holders are found
+ * there; of what is kept, that is only what `contingency` answers for, since
+ * who shared it is gone.
  *
  * @module
  */

@@ -1,7 +1,9 @@
 /**
- * A backup to a contingent, against a plain download of the same; and what a
- * download loses while there is one. The clock runs from when the other node
- * is made, and enters the colony, until it has everything.
+ * A backup to a contingent, against a plain download of the same: the clock
+ * runs from when the other node is made, and enters the colony, until it has
+ * everything. And what a download loses while there is a backup that is well
+ * under way, by a member of the colony; or one that has just begun, by a node
+ * that has just been made, when three processes share two cores to warm up.
  *
  * @module
  */
@@ -21,6 +23,9 @@ const SIZE = 1024 * MIB
 /** A file that is downloaded while the large one is backed up. */
 const OTHER_SIZE = 128 * MIB
 
+/** MiB after which a backup is well under way. */
+const UNDER_WAY = 128
+
 export const backup: Benchmark = {
   title: 'A backup of 1 GiB to a contingent',
 
@@ -35,20 +40,25 @@ export const backup: Benchmark = {
       await using _ = await launch(PROGRAM, 'node', { folder: path.join(folder, `${what}-data`), source: path.join(folder, what), contingency: false })
     }
 
-    const { plain, backup, alone, beside } = await contest({
+    const other = async (isMember: boolean, until?: number): Promise<number> => rate(OTHER_SIZE, await withHost(context, 'both', until != null, async (player, host) => {
+      await (isMember ? player('downloader').run({ host }) : undefined)
+      await (until != null ? player('keeper').run({ host, until }) : undefined)
+
+      return player('downloader').run({ host, file: 'other.bin' })
+    }))
+    const { plain, backup, alone, beside, freshAlone, freshBeside } = await contest({
       plain: async () => rate(SIZE, await withHost(context, 'large', false, async (player, host) => player('downloader').run({ host, file: 'large.bin' }))),
       backup: async () => rate(SIZE, await withHost(context, 'large', true, async (player, host) => player('keeper').run({ host, until: 'complete' }))),
-      alone: async () => rate(OTHER_SIZE, await withHost(context, 'both', false, async (player, host) => player('downloader').run({ host, file: 'other.bin' }))),
-      beside: async () => rate(OTHER_SIZE, await withHost(context, 'both', true, async (player, host) => {
-        await player('keeper').run({ host, until: 'begun' })
-
-        return player('downloader').run({ host, file: 'other.bin' })
-      }))
+      alone: async () => other(true),
+      beside: async () => other(true, UNDER_WAY),
+      freshAlone: async () => other(false),
+      freshBeside: async () => other(false, 1)
     }, context)
 
     return [
       ratioRow({ what: 'backup of 1 GiB, against a plain download', ours: backup, reference: plain, unit: 'MB/s', atLeast: 0.7 }),
-      ratioRow({ what: 'download beside a backup of the same node, against alone', ours: beside, reference: alone, unit: 'MB/s', atLeast: 0.8 })
+      ratioRow({ what: 'download beside a backup of the same node, against alone', ours: beside, reference: alone, unit: 'MB/s', atLeast: 0.8 }),
+      ratioRow({ what: 'by a node just made, beside a backup that has just begun', ours: freshBeside, reference: freshAlone, unit: 'MB/s', atLeast: 0.8 })
     ]
   }
 }

@@ -96,14 +96,14 @@ export interface Host {
 /** How often it is looked how far a backup is, in ms. */
 const TICK = 20
 
-/** Comes into the colony when it is run, and keeps everything of the host; resolves when it has it, or some of it. */
-export async function keeper ({ folder, room }: { folder: string, room: number }): Promise<Part<{ host: Host, until: 'begun' | 'complete' }>> {
+/** Comes into the colony when it is run, and keeps everything of the host; resolves when it has it, or so many MiB of it. */
+export async function keeper ({ folder, room }: { folder: string, room: number }): Promise<Part<{ host: Host, until: 'complete' | number }>> {
   let node: Node | undefined
 
   return {
     run: async ({ host, until }) => {
       node ??= await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: host.addresses, contingency: { room } })
-      const isThere = (): boolean => until === 'begun' ? node!.libp2p.services.transfer.downloaded > MIB : node!.contingency.status().wards.some(({ complete }) => complete)
+      const isThere = (): boolean => typeof until === 'number' ? node!.libp2p.services.transfer.downloaded > until * MIB : node!.contingency.status().wards.some(({ complete }) => complete)
 
       while (!isThere()) {
         await new Promise(resolve => { setTimeout(resolve, TICK) })
@@ -115,13 +115,18 @@ export async function keeper ({ folder, room }: { folder: string, room: number }
   }
 }
 
-/** Comes into the colony when it is run, and downloads one file of the host. */
-export async function downloader ({ folder }: { folder: string }): Promise<Part<{ host: Host, file: string }>> {
+/** Comes into the colony when it is run first, and downloads one file of the host, if it is told one. */
+export async function downloader ({ folder }: { folder: string }): Promise<Part<{ host: Host, file?: string }>> {
   let node: Node | undefined
 
   return {
     run: async ({ host: { peerId, addresses, entries }, file }) => {
-      node = await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: addresses, contingency: false })
+      node ??= await createNode({ network: NETWORK, dataDir: folder, listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: addresses, contingency: false })
+
+      if (file == null) {
+        return {}
+      }
+
       const { cid, name, size } = entries.find(({ name }) => name === file)!
       await node.download(cid, { name, size, sources: [{ holder: peerIdFromString(peerId), addresses: addresses.map(address => multiaddr(address)) }] })
 

@@ -28,7 +28,7 @@ export interface EntranceInit {
   protocols: string[]
 }
 
-/** The way into the colony: known nodes, dialled until one of them answers, and again when nobody is left. */
+/** The way into the colony: known nodes, dialled until one of them answers, whoever else is here, and again when nobody is left. */
 export class Entrance {
   readonly #libp2p: EntranceInit['libp2p']
   readonly #bootstrap: Multiaddr[]
@@ -42,6 +42,9 @@ export class Entrance {
   readonly #known = new Map<string, Set<string>>()
   readonly #waiting = new Set<() => void>()
   #topologies: string[] = []
+
+  /** `true` once a known node was in: until then those who came here may be a colony of their own. */
+  #hasEntered = false
 
   /** `true` once it had an address; some have none on purpose. */
   #wasReachable = false
@@ -175,7 +178,7 @@ export class Entrance {
     const others = this.#bootstrap.filter(address => !address.toString().includes(`/p2p/${self}`))
     // libp2p makes one dial of those to the same node, which would fail with the first address that does
     const byNode = Map.groupBy(others, address => nodeOf(address) ?? address.toString())
-    await Promise.any([...byNode.values()].map(async addresses => this.#joinAt(addresses))).catch(() => {})
+    await Promise.any([...byNode.values()].map(async addresses => this.#joinAt(addresses))).then(() => { this.#hasEntered = true }, () => {})
   }
 
   /** `true` if nobody is connected, or no other member is known to be alive: not all who are connected are members. */
@@ -189,16 +192,16 @@ export class Entrance {
     return membership?.members != null && ![...membership.members()].some(({ self, state }) => !self && (state === 'alive' || state === 'suspected'))
   }
 
-  /** Tries again when nobody is there, or nobody can reach this node any more, as when the last hub is gone. */
+  /** Tries again until it was in once, and when nobody is there, or nobody can reach this node any more, as when the last hub is gone. */
   async #keepIn (): Promise<void> {
     for (let wait = RETRY_DELAY; ;) {
       await delay(wait * (0.5 + Math.random() / 2), { signal: this.#stopped.signal })
       const alone = this.#isAlone()
       this.#wasReachable ||= this.#libp2p.getMultiaddrs().length > 0
 
-      if (alone || (this.#wasReachable && this.#libp2p.getMultiaddrs().length === 0)) {
+      if (!this.#hasEntered || alone || (this.#wasReachable && this.#libp2p.getMultiaddrs().length === 0)) {
         await this.#tryAll()
-        wait = Math.min(2 * wait, alone ? MAX_RETRY_DELAY : MAX_REACH_DELAY)
+        wait = Math.min(2 * wait, alone || !this.#hasEntered ? MAX_RETRY_DELAY : MAX_REACH_DELAY)
       } else {
         wait = RETRY_DELAY
       }

@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { createNode } from '../../src/index.ts'
 import { createHub } from '../../src/node/hub.ts'
 import { failure } from '../fixtures/colony.ts'
+import { freePort } from '../fixtures/free-port.ts'
 import type { Hub, HubInit } from '../../src/node/hub.ts'
 
 const LOCAL = { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'], http: false } as const
@@ -91,6 +92,16 @@ describe('createHub', () => {
     expect(await metrics()).to.match(/^formicary_hub_members\{state="alive"\} 1$/m)
     await hub.stop()
     expect(await states()).to.deep.equal([])
+  })
+
+  it('makes hubs that find each other, also when one was down and others came in meanwhile', async () => {
+    const port = await freePort()
+    const late = `/ip4/127.0.0.1/tcp/${port}`
+    const first = await make({ bootstrap: [late] })
+    stack.use(await createNode({ listen: ['/ip4/127.0.0.1/tcp/0'], bootstrap: first.addresses, contingency: false }))
+    await until(async () => (await first.health()).peers, peers => peers === 1)
+    const second = await make({ listen: [late] })
+    await until(async () => Promise.all([first, second].map(async hub => (await hub.health()).members.length)), seen => seen.every(count => count === 3))
   })
 
   it('makes more than one in a process', async () => {

@@ -25,7 +25,12 @@ export async function waitFor<T> (promise: Promise<T>, signal?: AbortSignal | nu
     return promise
   }
 
-  signal.throwIfAborted()
+  if (signal.aborted) {
+    // nobody else may look whether it fails
+    promise.catch(() => {})
+    throw signal.reason
+  }
+
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => { reject(signal.reason as Error) }
   signal.addEventListener('abort', onAbort)

@@ -60,11 +60,12 @@ export class ContingencyRecords {
     })
   }
 
-  async save (ward: PeerKey, { appointment: { assignment, takeover }, quota, held, before, goneSince }: KeptRecord): Promise<void> {
+  async save (ward: PeerKey, { appointment: { assignment, takeover }, quota, held, heldQuota, before, goneSince }: KeptRecord): Promise<void> {
     await this.#datastore.put(keyOf(ward), encode({
       appointment: [assignment.envelope, ...takeover == null ? [] : [takeover.envelope]],
       quota: Math.round(quota),
       held: held?.envelope,
+      heldQuota: heldQuota == null ? undefined : Math.round(heldQuota),
       before: before?.envelope,
       goneSince: goneSince == null ? undefined : Math.round(goneSince)
     }, { ignoreUndefined: true }))
@@ -86,6 +87,7 @@ export class ContingencyRecords {
           appointment: await trusted(parseAppointment(fields.appointment, this.#seals)),
           quota: parseInteger(fields.quota, 'quota'),
           held: held == null ? undefined : await trusted(held),
+          heldQuota: parseOptional(fields.heldQuota, value => parseInteger(value, 'heldQuota')),
           before: before == null ? undefined : await trusted(before),
           goneSince: parseOptional(fields.goneSince, value => parseInteger(value, 'goneSince'))
         }

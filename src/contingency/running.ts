@@ -294,7 +294,7 @@ export class Running {
       case 'forget': await this.#records.forget(output.ward); break
       case 'fetch': this.wards.fetch(output); break
       case 'merge': void this.#merging.merge(output).then(ok => { this.tell({ type: 'merged', root: output.assignment.root, ok }) }); break
-      case 'tidy': await this.wards.tidy(output.ward); break
+      case 'tidy': await this.wards.tidy(output.ward, output.before != null); break
       case 'drop':
         await this.wards.drop(output.ward)
         this.#offer()

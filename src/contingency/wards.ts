@@ -30,8 +30,11 @@ interface Shelf {
   /** What was complete last. */
   contents?: Contents
 
-  /** CIDs of what is needed, complete or not. */
-  needed: Set<string>
+  /** CIDs of all that is part of something complete and was not let go of yet, and of what was complete when that was done last. */
+  kept: Set<string>
+  tidied: Set<string>
+
+  /** CIDs of what is being fetched. */
   coming: Set<string>
 
   /** CIDs of the root and the pages in which it is looked up what is needed. */
@@ -53,19 +56,35 @@ export class Wards {
     this.#init = init
   }
 
-  /** Reads what is here of what was kept before; returns the records without what is not here, or not all of it. */
+  /** Reads what is here of what was kept before; returns the records with what is whole. */
   async open (records: KeptRecord[]): Promise<KeptRecord[]> {
     const open: KeptRecord[] = []
 
     for (const record of records) {
-      const [held, before] = [await this.#read(record, record.held), await this.#read(record, record.before)]
-      const shelf = this.#shelf(record.appointment.assignment.ward)
-      shelf.contents = held
-      shelf.needed = new Set([...held?.cids ?? [], ...before?.cids ?? []])
-      open.push({ ...record, held: this.#isWhole(held) ? record.held : undefined, before: this.#isWhole(before) ? record.before : undefined })
+      open.push(await this.#open(record))
     }
 
     return open
+  }
+
+  async #open (record: KeptRecord): Promise<KeptRecord> {
+    const quota = record.heldQuota ?? record.quota
+    const held = await this.#read(record.held, quota)
+    const before = await this.#read(record.before, record.quota)
+    const shelf = this.#shelf(record.appointment.assignment.ward)
+    shelf.kept = new Set([...held?.cids ?? [], ...before?.cids ?? []])
+    shelf.tidied = (before ?? held)?.cids ?? new Set()
+
+    // of what was kept in part only, all of the list counts: the ward is told of it
+    if (this.#isWhole(held) || before == null) {
+      shelf.contents = held
+
+      return { ...record, held: this.#isWhole(held) ? record.held : undefined, before: before && record.before }
+    }
+
+    shelf.contents = before
+
+    return { ...record, held: this.#isWhole(before) ? record.before : undefined, before: undefined }
   }
 
   #isWhole (contents?: Contents): boolean {
@@ -73,7 +92,7 @@ export class Wards {
   }
 
   /** What a snapshot holds, as far as its root and its pages are here. */
-  async #read ({ quota }: KeptRecord, assignment?: Assignment): Promise<Contents | undefined> {
+  async #read (assignment: Assignment | undefined, quota: number): Promise<Contents | undefined> {
     if (assignment == null) {
       return undefined
     }
@@ -89,7 +108,7 @@ export class Wards {
   needs (cid: CID): boolean {
     const text = String(cid)
 
-    return [...this.#shelves.values()].some(({ needed, coming, looking }) => needed.has(text) || coming.has(text) || looking.has(text))
+    return [...this.#shelves.values()].some(({ kept, coming, looking }) => kept.has(text) || coming.has(text) || looking.has(text))
   }
 
   /** Bytes of contents that are kept of a ward. */
@@ -137,6 +156,7 @@ export class Wards {
     }, { signal, previous: shelf.contents })
     signal.throwIfAborted()
     shelf.contents = contents
+    contents.cids.forEach(cid => shelf.kept.add(cid))
   }
 
   async #forgetPages (shelf: Shelf): Promise<void> {
@@ -145,12 +165,14 @@ export class Wards {
     await this.#release(old)
   }
 
-  /** Lets go of what is not part of the newest snapshot. */
-  async tidy (ward: PeerKey): Promise<void> {
+  /** Lets go of what is not part of the newest snapshot, nor, if that is to stay, of what was there when it let go of anything last. */
+  async tidy (ward: PeerKey, isBeforeKept: boolean): Promise<void> {
     const shelf = this.#shelf(ward)
-    const old = shelf.needed
-    shelf.needed = shelf.contents?.cids ?? new Set()
-    await this.#release(without(old, shelf.needed))
+    const newest = shelf.contents?.cids ?? new Set()
+    const old = shelf.kept
+    shelf.tidied = isBeforeKept ? shelf.tidied : newest
+    shelf.kept = new Set([...shelf.tidied, ...newest])
+    await this.#release(without(old, shelf.kept))
 
     if (shelf.served != null) {
       this.#serve(ward, shelf)
@@ -165,7 +187,7 @@ export class Wards {
     await shelf.fetched
     this.serve(ward, false)
     this.#shelves.delete(ward)
-    await this.#release(new Set([...shelf.needed, ...shelf.coming, ...shelf.looking]))
+    await this.#release(new Set([...shelf.kept, ...shelf.coming, ...shelf.looking]))
   }
 
   /** Answers for a ward, or stops doing so. */
@@ -226,7 +248,7 @@ export class Wards {
   }
 
   #shelf (ward: PeerKey): Shelf {
-    const shelf = this.#shelves.get(ward) ?? { needed: new Set<string>(), coming: new Set<string>(), looking: new Set<string>(), fetched: Promise.resolve() }
+    const shelf = this.#shelves.get(ward) ?? { kept: new Set<string>(), tidied: new Set<string>(), coming: new Set<string>(), looking: new Set<string>(), fetched: Promise.resolve() }
     this.#shelves.set(ward, shelf)
 
     return shelf

@@ -167,7 +167,7 @@ export class SimKeeper {
       case 'take-over': this.tell({ type: 'taken-over', takeover: { ...output.takeover, envelope: SIGNED }, assignment: output.assignment }); break
       case 'merge': this.#merge(output.assignment, output.sources); break
       case 'fetch': this.#fetch(output); break
-      case 'tidy': world.onDelete(this, output.ward, () => { this.#keepOnly(output.ward, [output.root]) }); break
+      case 'tidy': world.onDelete(this, output.ward, () => { this.#keepOnly(output.ward, [output.root, output.before]) }); break
       case 'drop':
         this.#fetches.set(output.ward, (this.#fetches.get(output.ward) ?? 0) + 1)
         world.onDelete(this, output.ward, () => { disk.copies.delete(output.ward) })
@@ -191,13 +191,13 @@ export class SimKeeper {
     const isComplete = [...kept.values()].every(({ appointment, held }) => held?.root === appointment.assignment.root)
 
     for (const ward of isComplete ? copies.keys() : []) {
-      this.#world.onDelete(this, ward, () => { this.#keepOnly(ward, [kept.get(ward)?.held?.root ?? []].flat()) })
+      this.#world.onDelete(this, ward, () => { this.#keepOnly(ward, [kept.get(ward)?.held?.root, kept.get(ward)?.before?.root]) })
     }
   }
 
   /** Deletes what is in none of these snapshots. */
-  #keepOnly (ward: PeerKey, roots: string[]): void {
-    const wanted = roots.map(root => this.#world.roots.get(root) as Map<string, Datum>)
+  #keepOnly (ward: PeerKey, roots: Array<string | undefined>): void {
+    const wanted = roots.flatMap(root => this.#world.roots.get(root ?? '') ?? [])
     const copies = this.disk.copies.get(ward)
     copies?.forEach(name => {
       if (!wanted.some(items => items.get(name)?.gone === false)) {

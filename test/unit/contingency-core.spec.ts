@@ -160,12 +160,13 @@ describe('contingency core: a ward that is back', () => {
     expect(node.outputs.flatMap(output => output.type === 'send' ? [[output.to, output.message.type]] : [])).to.deep.include(['w', 'keep'])
     const [blind, merged] = ['blind', 'merged'].map((root, i) => ({ assignment: assignment('w', 2 + i, ['self', 'b'], root) }))
     node.keep(blind)
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'blind', before: ROOT })
     node.wait(RETURN_PAUSE - 500)
-    expect(node.count('tidy')).to.equal(0)
-    node.keep(merged)
-    node.wait(1_000)
-    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'merged', quota: 1000 })
     expect(node.count('tidy')).to.equal(1)
+    node.keep(merged)
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'merged', before: ROOT })
+    node.wait(1_000)
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'merged', before: undefined })
   })
 
   it('has nothing deleted by who restarts in that time, and is told of what it had first', () => {
@@ -178,7 +179,7 @@ describe('contingency core: a ward that is back', () => {
     node.wait(RETURN_PAUSE - 500)
     expect(node.count('tidy')).to.equal(0)
     node.wait(1_000)
-    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'blind', quota: 1000 })
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'blind', before: undefined })
     expect(node.records.get('w')).to.deep.include({ before: undefined })
   })
 
@@ -195,7 +196,7 @@ describe('contingency core: a ward that is back', () => {
   it('has everything tidied at once when it was never away', () => {
     const node = new Node('w', 'b').keep({ assignment: assignment('w', 1, ['self', 'b']) })
     node.keep({ assignment: assignment('w', 2, ['self', 'b'], 'newer') })
-    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'newer', quota: 1000 })
+    expect(node.outputs).to.deep.include({ type: 'tidy', ward: 'w', root: 'newer', before: undefined })
   })
 })
 

@@ -16,6 +16,7 @@ import { Greeting } from './greeting.ts'
 import { compareAppointments, keepersOf } from './messages.ts'
 import { isAcceptable, isProved } from './trust.ts'
 import type { Situation } from './deputy.ts'
+import type { Fetched } from './fetching.ts'
 import type { Appointment, Assignment, Message, Receipt, Takeover } from './messages.ts'
 import type { KeeperInit } from './keeper.ts'
 import type { KeptRecord } from './outbox.ts'
@@ -34,6 +35,9 @@ export class Kept {
   readonly #deputy: Deputy
   readonly #absence: Absence
   readonly #fetching: Fetching
+
+  /** Bytes with which what is held was fetched. */
+  #heldQuota: number
   #sources: PeerKey[] = []
   #leaving = false
 
@@ -49,6 +53,7 @@ export class Kept {
     this.appointment = record.appointment
     this.quota = record.quota
     this.held = record.held
+    this.#heldQuota = record.heldQuota ?? record.quota
     this.#before = record.before
     this.#fetching = new Fetching(init.out)
     this.#absence = new Absence(init, this.ward, record.held == null, record.goneSince)
@@ -108,7 +113,7 @@ export class Kept {
   }
 
   begin (): void {
-    if (this.isNamed && !this.isComplete) {
+    if (this.isNamed && (!this.isComplete || this.#heldQuota < this.quota)) {
       this.#fetch()
     }
 
@@ -274,11 +279,13 @@ export class Kept {
       }
 
       if (this.#greeting.isDue(this.#absence.isWardHere, out.now)) {
+        // a ward that lost its disk hears of the newest by the appointment
         out.send(this.ward, { type: 'keep', appointment: this.appointment, held: this.#before ?? this.held })
       }
     }
 
     if (this.held != null && this.#before != null && this.#absence.mayDelete) {
+      this.#before = undefined
       this.#tidy(this.held)
     }
 
@@ -309,25 +316,19 @@ export class Kept {
     }
   }
 
-  /** Deletes what the newest of what is held does not need, once that may be. */
+  /** Deletes what is not needed for what is held, nor for what was before, once that is on record. */
   #tidy (held: Assignment): void {
-    this.#before = undefined
     this.#save()
-    this.#init.out.put({ type: 'tidy', ward: this.ward, root: held.root, quota: this.quota })
+    this.#init.out.put({ type: 'tidy', ward: this.ward, root: held.root, before: this.#before?.root })
   }
 
   /** Everything of what was fetched is here: all who wait for it are told. */
-  #complete (fetched: Assignment): void {
+  #complete ({ assignment, quota }: Fetched): void {
     const { self, peers, out } = this.#init
-    const before = this.#before ?? this.held
-    this.held = fetched
-
-    if (before == null || this.#absence.mayDelete) {
-      this.#tidy(fetched)
-    } else {
-      this.#before = before
-      this.#save()
-    }
+    this.#before = this.#absence.mayDelete ? undefined : this.#before ?? this.held
+    this.held = assignment
+    this.#heldQuota = quota
+    this.#tidy(assignment)
 
     for (const peer of new Set(this.isComplete && this.isNamed ? [this.ward, this.boss, ...keepersOf(this.appointment)] : [])) {
       if (peer !== self && peers.isHere(peer)) {
@@ -352,7 +353,7 @@ export class Kept {
   }
 
   #receipt (): Receipt {
-    return { by: this.#init.self, ward: this.ward, epoch: this.assignment.epoch, root: this.assignment.root, quota: this.quota }
+    return { by: this.#init.self, ward: this.ward, epoch: this.assignment.epoch, root: this.assignment.root, quota: this.#heldQuota }
   }
 
   #due (): number {
@@ -364,7 +365,7 @@ export class Kept {
       this.#absence.due,
       peers.mayCome(this.ward, out.now) ? peers.begun + SETTLE_TIME : Infinity,
       isWardHere ? this.#greeting.at : Infinity,
-      isWardHere && this.#before != null ? Math.max(out.now + 1, this.#absence.deletesAt) : Infinity,
+      isWardHere && this.held != null && this.#before != null ? Math.max(out.now + 1, this.#absence.deletesAt) : Infinity,
       this.#isActing ? this.#deputy.due(this.#situation) : Infinity,
       this.#leaving && isWardHere && this.held != null ? this.#sayLeaving : Infinity
     )
@@ -372,6 +373,6 @@ export class Kept {
 
   #save (): void {
     const { appointment, quota, held } = this
-    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, before: this.#before, goneSince: this.#absence.since } })
+    this.#init.out.put({ type: 'save', ward: this.ward, record: { appointment, quota, held, heldQuota: held && this.#heldQuota, before: this.#before, goneSince: this.#absence.since } })
   }
 }

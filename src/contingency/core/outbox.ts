@@ -33,6 +33,9 @@ export interface KeptRecord {
   /** What is here, complete and checked: the last of the ward's assignments of which that was so. */
   held?: Assignment
 
+  /** Bytes of the ward that it was fetched with; what is to be fetched may be more. */
+  heldQuota?: number
+
   /** What was held before, and is not to be deleted yet. */
   before?: Assignment
 
@@ -86,8 +89,8 @@ export type ContingencyOutput =
   | { type: 'merge', assignment: Assignment, sources: PeerKey[] }
   /** Fetch what is missing of a ward; takes the place of an earlier one of this ward. */
   | { type: 'fetch', assignment: Assignment, quota: number, sources: PeerKey[] }
-  /** Delete what is kept of a ward and not needed for its newest snapshot. */
-  | { type: 'tidy', ward: PeerKey, root: string, quota: number }
+  /** Delete what is kept of a ward and needed neither for the newest of its snapshots that is here nor, if there is one, for that before. */
+  | { type: 'tidy', ward: PeerKey, root: string, before?: string }
   /** Delete all that is kept of a ward. */
   | { type: 'drop', ward: PeerKey }
   | { type: 'save-ward', record: WardRecord }

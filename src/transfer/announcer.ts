@@ -14,8 +14,8 @@ export interface AnnouncerInit {
   /** Tells the world that this node has a content. */
   announce (cid: CID, signal: AbortSignal): Promise<void>
 
-  /** Tells it no more; what was told before is forgotten in time. */
-  withdraw (cid: CID, signal: AbortSignal): Promise<void>
+  /** Does not tell it again; what was told before is forgotten in time. It may never have been told. */
+  withdraw (cid: CID): Promise<void>
 
   /** `true` while there is something more urgent to do. */
   isBusy (): boolean
@@ -23,13 +23,17 @@ export interface AnnouncerInit {
 }
 
 /**
- * Tells the content routing what this node has, one content after another, so
- * that a large catalog does not get in the way of what users wait for.
+ * Tells the content routing what others can have from this node, one content
+ * after another, so that a large catalog does not get in the way of what users
+ * wait for.
  */
 export class Announcer {
   readonly #init: AnnouncerInit
   readonly #waiting = new Map<string, CID>()
   #stopped = new AbortController()
+
+  /** What is being announced. */
+  #current?: string
   #running = false
   #started = false
 
@@ -53,17 +57,19 @@ export class Announcer {
     this.#run()
   }
 
-  /** It is not here any more. What was announced is not announced again, and others forget it in time. */
+  /** It is not to be had any more. What was announced, now or in an earlier run, is not announced again, and others forget it in time. */
   remove (cid: CID): void {
-    // what is being announced just now is among those that wait, and is withdrawn after that
-    if (!this.#waiting.delete(String(cid)) && this.#started) {
+    const key = String(cid)
+    this.#waiting.delete(key)
+
+    if (key !== this.#current) {
       void this.#withdraw(cid)
     }
   }
 
   async #withdraw (cid: CID): Promise<void> {
     try {
-      await this.#init.withdraw(cid, this.#stopped.signal)
+      await this.#init.withdraw(cid)
     } catch (err) {
       this.#init.log('could not withdraw %c - %e', cid, err)
     }
@@ -84,26 +90,25 @@ export class Announcer {
     for (const [key, cid] of this.#waiting) {
       await delay(this.#init.isBusy() ? 10 * ANNOUNCE_INTERVAL : ANNOUNCE_INTERVAL, { signal })
 
-      if (!this.#waiting.has(key)) {
-        continue
+      if (this.#waiting.has(key)) {
+        await this.#announce(key, cid, signal)
       }
+    }
+  }
 
-      try {
-        await this.#init.announce(cid, AbortSignal.any([signal, AbortSignal.timeout(ANNOUNCE_TIMEOUT)]))
+  async #announce (key: string, cid: CID, signal: AbortSignal): Promise<void> {
+    this.#current = key
+    const error = await this.#init.announce(cid, AbortSignal.any([signal, AbortSignal.timeout(ANNOUNCE_TIMEOUT)])).then(() => undefined, (err: unknown) => err)
+    this.#current = undefined
 
-        if (!this.#waiting.delete(key)) {
-          await this.#withdraw(cid)
-        }
-      } catch (err) {
-        this.#init.log('could not announce %c - %e', cid, err)
-
-        // again, after all others
-        if (this.#waiting.delete(key)) {
-          this.#waiting.set(key, cid)
-        }
-
-        await delay(RETRY_INTERVAL, { signal })
-      }
+    if (!this.#waiting.delete(key)) {
+      // it was removed meanwhile, and some may have been told
+      await this.#withdraw(cid)
+    } else if (error != null) {
+      this.#init.log('could not announce %c - %e', cid, error)
+      // again, after all others
+      this.#waiting.set(key, cid)
+      await delay(RETRY_INTERVAL, { signal })
     }
   }
 }

@@ -32,8 +32,11 @@ export function partKey (cid: CID, into: CatalogName): string {
 export class Catalogs {
   readonly #catalogs = new Map<CatalogName, TransferCatalog>()
 
-  /** What others may find here; most of what is kept concerns only those for whom it is. */
-  readonly #offered: TransferEntries[]
+  /** What this node answers for; most of what is kept concerns only those for whom it is. */
+  readonly #contingency?: TransferEntries
+
+  /** How many entries of that have a content, by CID. */
+  readonly #answered = new Map<string, number>()
 
   constructor (components: Pick<TransferComponents, 'catalog' | 'kept' | 'contingency'>) {
     const { catalog, kept, contingency } = {
@@ -41,7 +44,7 @@ export class Catalogs {
       kept: optionalComponent(() => components.kept),
       contingency: optionalComponent(() => components.contingency)
     }
-    this.#offered = [catalog ?? [], contingency ?? []].flat()
+    this.#contingency = contingency
 
     // what the node shares itself is looked at first
     if (catalog != null) {
@@ -55,31 +58,52 @@ export class Catalogs {
 
   /** Begins to listen to all of them; returns what ends that. */
   listen ({ offered, withdrawn, removed }: CatalogsListener): () => void {
-    this.#catalogs.forEach(catalog => { catalog.addEventListener('entry:removed', removed) })
-    this.#offered.forEach(source => {
-      source.addEventListener('entry:added', offered)
-      source.addEventListener('entry:removed', withdrawn)
-    })
-
-    return () => {
-      this.#catalogs.forEach(catalog => { catalog.removeEventListener('entry:removed', removed) })
-      this.#offered.forEach(source => {
-        source.removeEventListener('entry:added', offered)
-        source.removeEventListener('entry:removed', withdrawn)
-      })
+    for (const entry of this.#contingency?.entries() ?? []) {
+      this.#count(entry, 1)
     }
+
+    const ended = new AbortController()
+    const catalog = this.#catalogs.get('catalog')
+    this.#catalogs.forEach(catalog => { catalog.addEventListener('entry:removed', removed, ended) })
+    catalog?.addEventListener('entry:added', offered, ended)
+    catalog?.addEventListener('entry:removed', withdrawn, ended)
+    this.#contingency?.addEventListener('entry:added', event => {
+      this.#count(event.detail, 1)
+      offered(event)
+    }, ended)
+    this.#contingency?.addEventListener('entry:removed', event => {
+      this.#count(event.detail, -1)
+      withdrawn(event)
+    }, ended)
+
+    return () => { ended.abort() }
+  }
+
+  #count ({ cid }: Entry, more: number): void {
+    const key = String(cid)
+    const count = (this.#answered.get(key) ?? 0) + more
+
+    if (count > 0) {
+      this.#answered.set(key, count)
+    } else {
+      this.#answered.delete(key)
+    }
+  }
+
+  /** All entries that others may find here. */
+  * offered (): Generator<Entry> {
+    yield * this.#catalogs.get('catalog')?.entries() ?? []
+    yield * this.#contingency?.entries() ?? []
+  }
+
+  /** `true` if others may find a content here. */
+  offers (cid: CID): boolean {
+    return (this.#catalogs.get('catalog')?.get(cid) ?? []).length > 0 || this.#answered.has(String(cid))
   }
 
   /** One of them, if it is there. */
   named (name: CatalogName): TransferCatalog | undefined {
     return this.#catalogs.get(name)
-  }
-
-  /** All entries that others may find here. */
-  * offered (): Generator<Entry> {
-    for (const source of this.#offered) {
-      yield * source.entries()
-    }
   }
 
   /** `true` if any of them has a content. */

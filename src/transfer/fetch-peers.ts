@@ -58,7 +58,7 @@ export class FetchPeers {
     this.#finder = new Finder({
       ...init,
       isExcluded: peer => this.#dropped.has(peer) || init.isBanned(peer),
-      isServed: () => this.#background && this.size > 0 && performance.now() - init.meter.bytesAt < SERVED_TIME
+      isServed: () => this.#background && init.state.pieces?.starving === false && performance.now() - init.meter.bytesAt < SERVED_TIME
     })
   }
 

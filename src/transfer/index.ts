@@ -107,7 +107,8 @@ export interface TransferInit {
   memory?: number
 
   /**
-   * Whether to tell the content routing, if there is one, what this node has.
+   * Whether to tell the content routing, if there is one, what this node shares,
+   * and what it answers for since those who shared it are gone.
    *
    * @default true
    */
@@ -172,10 +173,10 @@ export interface TransferComponents {
   /** What this node shares. */
   catalog?: TransferCatalog
 
-  /** What it keeps for others: served to who asks, and told to nobody. */
+  /** What it keeps for others: served to who asks. */
   kept?: TransferCatalog
 
-  /** Of that, what it answers for since those who shared it are gone: announced like what it shares. */
+  /** Of that, what it answers for since those who shared it are gone: only this is announced, like what it shares. */
   contingency?: TransferEntries
 
   /** Who else is in the colony: they are asked for contents, besides those that are connected. */

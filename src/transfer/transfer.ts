@@ -69,7 +69,7 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     this.#downloads = this.#makeDownloads(count)
     this.#announcer = new Announcer({
       announce: async (cid, signal) => { await components.contentRouting.provide(cid, { signal }) },
-      withdraw: async (cid, signal) => { await components.contentRouting.cancelReprovide(cid, { signal }) },
+      withdraw: async cid => { await components.contentRouting.cancelReprovide(cid) },
       isBusy: () => this.#swarms.fetches.length > 0,
       log: this.#log
     })
@@ -250,9 +250,10 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     }
   }
 
-  readonly #onWithdrawn = ({ detail: { cid } }: CustomEvent<Entry>): void => {
-    // while two wards that have the same are gone, one that comes back withdraws it for both; it has it itself
-    if (this.#init.announce !== false && (this.#catalogs.named('catalog')?.get(cid) ?? []).length === 0) {
+  readonly #onWithdrawn = ({ detail: { cid } }: CustomEvent<Entry>): void => { this.#withdraw(cid) }
+
+  #withdraw (cid: CID): void {
+    if (this.#init.announce !== false && !this.#catalogs.offers(cid)) {
       this.#announcer.remove(cid)
     }
   }
@@ -263,6 +264,8 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
     if (this.#catalogs.has(cid)) {
       void swarm?.reopen()
     } else {
+      // also what was answered for until a crash, and nobody withdrew
+      this.#withdraw(cid)
       swarm?.close()
     }
   }

@@ -42,24 +42,40 @@ describe('transfer: announcer', () => {
     expect(withdrawn).to.deep.equal([ONE])
   })
 
-  it('withdraws what is removed while it is being announced, once that is over', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    announcing = async () => promise
-    announcer.add(ONE)
-    await until(() => announced.length === 1)
-    announcer.remove(ONE)
-    expect(withdrawn).to.deep.equal([])
-    resolve()
-    await until(() => withdrawn.length === 1)
-  })
+  const ENDS: Array<[string, (end: PromiseWithResolvers<void>) => void]> = [
+    ['succeeds', ({ resolve }) => { resolve() }],
+    ['fails: some may have been told', ({ reject }) => { reject(new Error('Nobody answers')) }]
+  ]
 
-  it('says nothing of what was there for a moment', async () => {
+  for (const [what, end] of ENDS) {
+    it(`withdraws what is removed while it is being announced, when that ${what}`, async () => {
+      const ended = Promise.withResolvers<void>()
+      announcing = async () => ended.promise
+      announcer.add(ONE)
+      await until(() => announced.length === 1)
+      announcer.remove(ONE)
+      expect(withdrawn).to.deep.equal([])
+      end(ended)
+      await until(() => withdrawn.length === 1)
+      announcer.add(OTHER)
+      await until(() => announced.length === 2)
+      expect(announced).to.deep.equal([ONE, OTHER])
+    })
+  }
+
+  it('does not announce what was there for a moment, and withdraws it all the same: an earlier run may have announced it', async () => {
     announcer.add(ONE)
     announcer.add(OTHER)
     announcer.remove(ONE)
     await until(() => announced.length > 0)
 
     expect(announced).to.deep.equal([OTHER])
-    expect(withdrawn).to.deep.equal([])
+    expect(withdrawn).to.deep.equal([ONE])
+  })
+
+  it('withdraws what is removed when it announces no more', async () => {
+    announcer.stop()
+    announcer.remove(ONE)
+    expect(withdrawn).to.deep.equal([ONE])
   })
 })

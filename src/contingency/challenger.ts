@@ -74,7 +74,7 @@ export class Challenger {
 
     for (const { peer, receipt } of contingents()) {
       // what has changed since is not what it has signed for
-      const isDue = (): boolean => own.isAsIn(receipt.root) && contingents().some(one => one.peer === peer)
+      const isDue = (): boolean => own.isAsIn(receipt.root)
 
       if (isDue()) {
         const { items } = selectItems(own.items.values(), receipt.quota)

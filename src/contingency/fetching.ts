@@ -92,9 +92,9 @@ export class Fetching {
   }
 
   /**
-   * Fetches what is missing of a snapshot, and everything in it.
+   * Fetches what is missing of a snapshot, and everything in it. The listener
+   * is told what will be needed, as soon as that is known.
    *
-   * @param told - is told what will be needed, as soon as that is known
    * @throws {InvalidMessageError} it is not a snapshot
    * @throws {ProtocolError} the ward lied about a size
    * @throws {NotFoundError} nobody who can be reached has some of it

@@ -277,7 +277,7 @@ export interface Contingency extends TypedEventTarget<ContingencyEvents> {
    * Resolves when as many members as wanted have everything there is now;
    * waits for members as long as there are none.
    *
-   * @throws the reason of `signal`, or what kept this node from writing what there is to be kept
+   * @throws the reason of `signal`, or what kept this node from writing what there is to be kept, or that others have it
    */
   settled (options?: AbortOptions): Promise<void>
 
@@ -299,8 +299,9 @@ export interface Contingency extends TypedEventTarget<ContingencyEvents> {
 
   /**
    * Has others take over what this node keeps for them, and resolves when they
-   * have, or the time is up: then `contingency:at-risk` names the wards.
-   * Stopping the node does it too.
+   * have, or the time is up: then `contingency:at-risk` names the wards. It
+   * comes as well, and may name nobody, when nobody who is here has something of
+   * this node's own. Stopping the node does all that too.
    *
    * @throws the reason of `signal` never: leaving late is better than not at all
    */

@@ -279,8 +279,8 @@ export interface Node extends TypedEventTarget<NodeEvents>, AsyncDisposable {
    * The handover waits until others have everything, or `signal` is aborted, or
    * 10 s without one; `contingency:at-risk` names the wards of whom nobody has
    * all that this node had, and none if it is about something of its own. The
-   * node stops in any case: with a signal that is
-   * aborted already, it does so at once.
+   * node stops in any case: with a signal that is aborted already, it does so at
+   * once.
    */
   stop (options?: AbortOptions): Promise<void>
 }

@@ -62,21 +62,25 @@ export class Catalogs {
       this.#count(entry, 1)
     }
 
-    const ended = new AbortController()
     const catalog = this.#catalogs.get('catalog')
-    this.#catalogs.forEach(catalog => { catalog.addEventListener('entry:removed', removed, ended) })
-    catalog?.addEventListener('entry:added', offered, ended)
-    catalog?.addEventListener('entry:removed', withdrawn, ended)
-    this.#contingency?.addEventListener('entry:added', event => {
-      this.#count(event.detail, 1)
-      offered(event)
-    }, ended)
-    this.#contingency?.addEventListener('entry:removed', event => {
-      this.#count(event.detail, -1)
-      withdrawn(event)
-    }, ended)
+    const ends = [
+      ...this.#all.map(catalog => listenTo(catalog, 'entry:removed', removed)),
+      listenTo(catalog, 'entry:added', offered),
+      listenTo(catalog, 'entry:removed', withdrawn),
+      listenTo(this.#contingency, 'entry:added', event => {
+        this.#count(event.detail, 1)
+        offered(event)
+      }),
+      listenTo(this.#contingency, 'entry:removed', event => {
+        this.#count(event.detail, -1)
+        withdrawn(event)
+      })
+    ]
 
-    return () => { ended.abort() }
+    return () => {
+      ends.forEach(end => { end() })
+      this.#answered.clear()
+    }
   }
 
   #count ({ cid }: Entry, more: number): void {
@@ -147,6 +151,13 @@ export class Catalogs {
   get #all (): TransferCatalog[] {
     return [...this.#catalogs.values()]
   }
+}
+
+/** Begins to listen to entries; returns what ends that. */
+function listenTo (entries: TransferEntries | undefined, type: 'entry:added' | 'entry:removed', listener: (event: CustomEvent<Entry>) => void): () => void {
+  entries?.addEventListener(type, listener)
+
+  return () => { entries?.removeEventListener(type, listener) }
 }
 
 async function openFirst (catalogs: TransferCatalog[], cid: CID, options?: AbortOptions): Promise<TransferContent | undefined> {

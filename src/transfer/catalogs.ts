@@ -16,7 +16,7 @@ export interface CatalogsListener {
   /** This node shares it, or answers for who did and is gone. */
   offered (event: CustomEvent<Entry>): void
 
-  /** That is over. */
+  /** It does not answer for it any more. */
   withdrawn (event: CustomEvent<Entry>): void
 
   /** It is in one of the catalogs no more. */
@@ -62,11 +62,9 @@ export class Catalogs {
       this.#count(entry, 1)
     }
 
-    const catalog = this.#catalogs.get('catalog')
     const ends = [
       ...this.#all.map(catalog => listenTo(catalog, 'entry:removed', removed)),
-      listenTo(catalog, 'entry:added', offered),
-      listenTo(catalog, 'entry:removed', withdrawn),
+      listenTo(this.#catalogs.get('catalog'), 'entry:added', offered),
       listenTo(this.#contingency, 'entry:added', event => {
         this.#count(event.detail, 1)
         offered(event)

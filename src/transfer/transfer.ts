@@ -260,12 +260,12 @@ export class Transfer extends TypedEventEmitter<TransferEvents> implements Trans
 
   readonly #onRemoved = ({ detail: { cid } }: CustomEvent<Entry>): void => {
     const swarm = this.#swarms.get(cid)
+    // of what is kept, what was answered for until a crash was not withdrawn then
+    this.#withdraw(cid)
 
     if (this.#catalogs.has(cid)) {
       void swarm?.reopen()
     } else {
-      // also what was answered for until a crash, and nobody withdrew
-      this.#withdraw(cid)
       swarm?.close()
     }
   }

@@ -296,6 +296,23 @@ describe('contingency between nodes', function () {
     expect(told.filter(what => what.startsWith('announces'))).to.deep.equal([`announces ${cid}`])
   })
 
+  it('is withdrawn only when nobody here offers it any more', async () => {
+    const disk = { ...emptyDisk(), privateKey: await generateKeyPair('Ed25519') }
+    const [ada, ben] = [await make(disk), await make()]
+    const told: string[] = []
+    ben.contentRouting.provide = async () => {}
+    ben.contentRouting.cancelReprovide = async cid => { told.push(String(cid)) }
+    await together(ada, ben)
+    const [{ cid }] = [await shareBytes(ada, bytesOf(70_000), 'film'), await shareBytes(ben, bytesOf(70_000), 'the same')]
+    await until(() => ben.services.contingency.status().wards[0]?.complete && ada.services.contingency.copiesOf(cid) === 1)
+    await crash(ada)
+    await until(() => [...ben.services.contingency.entries()].length === 1)
+    await ben.services.catalog.unshare(cid)
+    expect(told).not.to.include(String(cid))
+    await together(await make(disk), ben)
+    await until(() => told.includes(String(cid)))
+  })
+
   it('keeps values of the vault, replaces and deletes them, and gives them to nobody else', async () => {
     const [ada, ben, cleo] = await colony(3)
     const { vault } = ada.services.contingency

@@ -21,8 +21,8 @@ export interface MergingInit {
 export class Merging {
   readonly #init: MergingInit
 
-  /** How often that was done. */
-  count = 0
+  /** `true` once that was done. */
+  hasMerged = false
 
   constructor (init: MergingInit) {
     this.#init = init
@@ -44,7 +44,7 @@ export class Merging {
       return false
     }
 
-    this.count++
+    this.hasMerged = true
     await this.#release(blocks)
 
     return true

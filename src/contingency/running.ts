@@ -185,7 +185,7 @@ export class Running {
 
   /** `true` if something was merged that others had of this node. */
   get hasMerged (): boolean {
-    return this.#merging.count > 0
+    return this.#merging.hasMerged
   }
 
   /** Members that are here and may have what this node had. */

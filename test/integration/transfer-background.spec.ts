@@ -95,6 +95,26 @@ describe('transfer in the background', function () {
     expect(sameBytes(await readAll(ben, third.cid), bytesOf(6 * MIB, 3))).to.equal(true)
   })
 
+  for (const [when, background] of [['looks for nobody else while bytes come', true], ['looks for others when it is in the foreground', false]] as const) {
+    it(when, async () => {
+      const slow = await makePeer({ uploadLimit: 1_500_000 })
+      let lookups = 0
+      ben.contentRouting.findProviders = async function * () {
+        lookups++
+        yield * []
+      }
+
+      try {
+        // for so long that it would look
+        const { cid } = await shareBytes(slow, bytesOf(4 * MIB))
+        await ben.services.transfer.download(cid, { background, sources: [sourceOf(slow)] })
+        expect(lookups > 0).to.equal(!background)
+      } finally {
+        await slow.stop()
+      }
+    })
+  }
+
   it('is refused where it is neither true nor false', async () => {
     const { cid } = await shareBytes(ada, bytesOf(10))
     expect(await failure(ben.services.transfer.download(cid, { background: 1 as unknown as boolean }))).to.have.property('name', 'InvalidParametersError')

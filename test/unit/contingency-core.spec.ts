@@ -183,6 +183,18 @@ describe('contingency core: a ward that is back', () => {
     expect(node.records.get('w')).to.deep.include({ before: undefined })
   })
 
+  it('is fetched anew for more room that came just before a restart, and not signed for before', () => {
+    const node = new Node('w').keep({ assignment: assignment('w', 1, ['self', 'b']) })
+    node.records.set('w', { ...node.records.get('w') as KeptRecord, quota: 2000, heldQuota: 500 })
+    node.outputs = []
+    node.restart()
+    expect(node.outputs.filter(({ type }) => type === 'fetch')).to.have.lengthOf(1)
+    node.tell({ type: 'fetched', ward: 'w', root: ROOT, ok: false })
+    node.see('w')
+    const answers = node.hear('w', { type: 'offer', appointment: { assignment: assignment('w', 1, ['self', 'b']) }, sources: [], urgent: false })
+    expect(answers.flatMap(output => output.type === 'send' && output.message.type === 'receipt' ? [output.message.receipt.quota] : [])).to.deep.equal([500])
+  })
+
   it('has nobody let go before either', () => {
     const node = greeted()
     const message: Message = { type: 'release', appointment: { assignment: assignment('w', 2, ['b', 'c'], 'blind') }, receipts: ['b', 'c'].map(by => receipt(by, 2, { root: 'blind' })) }

@@ -76,13 +76,17 @@ describe('contingency: what is here of a ward', () => {
     }
   }
 
+  async function keepFirst (): Promise<void> {
+    await fetch('first')
+    await wards.tidy('w', false)
+  }
+
   function here (): string {
     return [...new Set(Object.values(SNAPSHOTS).join(''))].filter(letter => disk.has(cidOf(letter))).join('')
   }
 
   it('is the newest snapshot, once nothing else may be needed', async () => {
-    await fetch('first')
-    await wards.tidy('w', false)
+    await keepFirst()
     await fetch('blind')
     expect(here()).to.equal('1ab2c')
     await wards.tidy('w', false)
@@ -90,8 +94,7 @@ describe('contingency: what is here of a ward', () => {
   })
 
   it('is what was there before too, as long as that may be needed, and nothing in between', async () => {
-    await fetch('first')
-    await wards.tidy('w', false)
+    await keepFirst()
     await fetch('blind')
     await wards.tidy('w', true)
     expect(here()).to.equal('1ab2c')
@@ -103,8 +106,7 @@ describe('contingency: what is here of a ward', () => {
   })
 
   it('is whole until what comes next is on record: there may be a crash before', async () => {
-    await fetch('first')
-    await wards.tidy('w', false)
+    await keepFirst()
     await fetch('blind')
     await wards.tidy('w', true)
     arrived = async () => { throw new Error('The power was cut') }
